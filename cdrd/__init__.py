@@ -1,0 +1,1 @@
+"""cdrd: a call-record mediation daemon for Asterisk-style PBXs."""

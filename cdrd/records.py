@@ -1,0 +1,334 @@
+"""The journey as types: record → leg → attribution (→ charge), and what leaves the road: suspense.
+
+A *record* is one CDR as the PBX wrote it, a *leg* is that CDR decoded and stored, a *call* is the
+legs of one linkedid. Nothing here does anything; the rooms turn one of these into the next.
+`Leg` and `Attribution` are named tuples, not dataclasses, because a backlog makes millions of them
+and rows of the database become them without a copy by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, NamedTuple, NewType
+
+AcctId = NewType("AcctId", int)
+"""The public id of a leg, given in commit order: who has seen N has seen every row up to N."""
+Revision = NewType("Revision", int)
+"""Grows with every change of anything served, in commit order."""
+SourceId = NewType("SourceId", int)
+FileId = NewType("FileId", int)
+SuspenseId = NewType("SuspenseId", int)
+CompanyId = NewType("CompanyId", str)
+"""The key of a company in companies.yaml; it is also what the dialects show."""
+
+
+class SourceKind(StrEnum):
+    """How a source hands over its records."""
+
+    ASTERISK_CSV = "asterisk-csv"
+    ASTERISK_CUSTOM = "asterisk-custom"
+    ASTERISK_JSON = "asterisk-json"
+
+
+class Reason(StrEnum):
+    """Why a record became no leg."""
+
+    NUL_BYTES = "nul_bytes"
+    TOO_FEW_COLUMNS = "too_few_columns"
+    TOO_MANY_COLUMNS = "too_many_columns"
+    BAD_QUOTING = "bad_quoting"
+    UNCLOSED_QUOTE = "unclosed_quote"
+    TOO_LONG = "too_long"
+    BAD_TIME = "bad_time"
+    BAD_NUMBER = "bad_number"
+    BAD_DISPOSITION = "bad_disposition"
+    BAD_AMAFLAGS = "bad_amaflags"
+    BAD_JSON = "bad_json"
+    MISSING_FIELD = "missing_field"
+    TORN = "torn"
+    """The file ended for good in the middle of the record."""
+    REFUSED = "refused"
+    """The database refused the values; the detail carries its words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of a file, beginning at the start of a record."""
+
+    data: bytes
+    offset: int
+    """Byte offset of `data` in the (uncompressed) file."""
+    line: int
+    """Number of the line that `data` begins with; the first line of a file is 1."""
+    final: bool = False
+    """Nothing will ever follow: what is left at the end is a whole record or a torn one."""
+
+
+class Leg(NamedTuple):
+    """One CDR, decoded. Times are aware and in UTC, seconds are whole, text is as the PBX wrote it."""
+
+    calldate: datetime
+    answerdate: datetime | None
+    enddate: datetime | None
+    clid: str
+    src: str
+    dst: str
+    dcontext: str
+    channel: str
+    dstchannel: str
+    lastapp: str
+    lastdata: str
+    duration: int
+    billsec: int
+    disposition: str
+    """As Asterisk writes it, with the space: `NO ANSWER`."""
+    amaflags: int
+    """1 OMIT, 2 BILLING, 3 DOCUMENTATION; 0 is unknown."""
+    accountcode: str
+    uniqueid: str | None
+    """None where the PBX does not write it (loguniqueid=no)."""
+    linkedid: str | None
+    sequence: int | None
+    peeraccount: str | None
+    userfield: str | None
+    extra: dict[str, Any] | None = None
+    """Columns and keys that cdr_custom was told to write beyond these, by name."""
+    acctid: AcctId | None = None
+    """None until stored."""
+    pbx: str = ""
+    """The PBX that the source belongs to; extension plans of two PBXs may overlap."""
+
+
+class Decoded(NamedTuple):
+    """What one record became, when it became a leg."""
+
+    leg: Leg
+    line: int
+    offset: int
+    original: bytes | None
+    """The record's own bytes, kept only where the leg does not say all that they did."""
+
+
+class Rejected(NamedTuple):
+    """What one record became, when it became no leg: it goes to suspense."""
+
+    raw: bytes
+    line: int
+    offset: int
+    reason: Reason
+    detail: str
+    """One sentence for the operator: what was found, where, and what was expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedChunk:
+    """What a chunk became: rows for COPY, rejected records, and how far it was understood."""
+
+    rows: Sequence[str]
+    """One line of PostgreSQL's COPY text format a leg, columns in the order of COPY_COLUMNS,
+    without the line's end and without the columns that only the store knows (acctid, source, file)."""
+    rejected: Sequence[Rejected]
+    consumed: int
+    """Bytes of the chunk that are done with; the rest is the beginning of a record still being written."""
+    lines: int
+    """Lines within `consumed`."""
+
+
+COPY_COLUMNS = (
+    "line",
+    "byte_offset",
+    "calldate",
+    "answerdate",
+    "enddate",
+    "clid",
+    "src",
+    "dst",
+    "dcontext",
+    "channel",
+    "dstchannel",
+    "lastapp",
+    "lastdata",
+    "duration",
+    "billsec",
+    "disposition",
+    "amaflags",
+    "accountcode",
+    "uniqueid",
+    "linkedid",
+    "sequence",
+    "peeraccount",
+    "userfield",
+    "extra",
+    "original",
+)
+"""The columns of a row of `DecodedChunk.rows`, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileMark:
+    """Who a file is, by its content: the checksum of its first bytes and the bytes before a position.
+
+    A path is not an identity (files are renamed), an inode is only a hint (it is used again).
+    """
+
+    head_length: int
+    head_digest: bytes
+    tail: bytes
+    """The last bytes before the position, at most 64: proof that this is the file that was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class FilePosition:
+    """A file of a source, and how far it is stored. Legs and this commit together."""
+
+    file_id: FileId | None
+    """None for a file of which nothing is stored yet."""
+    path: str
+    physical: str
+    """`device:inode` of where it was last read."""
+    mark: FileMark
+    offset: int
+    """Bytes of the (uncompressed) file that are stored."""
+    line: int
+    """Number of the line that begins at `offset`."""
+    seen_size: int = 0
+    """Size of the file on disk when it was last read to its end, with `seen_mtime_ns`: a file that
+    still has both is not opened again."""
+    seen_mtime_ns: int = 0
+    unread_bytes: int = 0
+    """Bytes known to have existed after `offset` and gone before they could be read (copytruncate)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to collect from a source. A batch with an old epoch is refused (fencing)."""
+
+    source_id: SourceId
+    epoch: int
+
+
+class Direction(StrEnum):
+    """Where a leg went, as seen from the companies."""
+
+    INTERNAL = "internal"
+    OUTBOUND = "outbound"
+    INBOUND = "inbound"
+    ONNET = "onnet"
+
+
+class UnattributedReason(StrEnum):
+    """Why a leg has no company. Every leg has a company or one of these."""
+
+    NO_MATCH = "no_match"
+    """Nothing in the directory owns any part of the leg."""
+    AMBIGUOUS = "ambiguous"
+    """Two companies own it equally."""
+    NO_DIRECTORY = "no_directory"
+    """No directory was applied when the leg was decided; applying one decides it again."""
+    FAULT = "fault"
+    """A rule failed on this leg; the log has the words. `cdrd explain` tries again."""
+
+
+class Attribution(NamedTuple):
+    """Whose leg it is and who pays, with the rule that decided each property.
+
+    The properties are those of `/rest/call/read`; None is "not known" and is not served.
+    """
+
+    acctid: AcctId
+    company: str | None = None
+    target: str | None = None
+    bill_to: str | None = None
+    direction: Direction | None = None
+    src_ext: str | None = None
+    dial_short: str | None = None
+    dial_full: str | None = None
+    trunk: str | None = None
+    xfer: str | None = None
+    is_ivr: bool = False
+    is_park: bool = False
+    is_pick: bool = False
+    is_auth: bool = False
+    auth: str | None = None
+    is_bounce: bool = False
+    call_rec: str | None = None
+    reason: UnattributedReason | None = None
+    rules: str = "{}"
+    """JSON object: property → name of the rule that decided it."""
+
+
+class EntryKind(StrEnum):
+    """What a company can own. Each directory entry is one of these with a pattern."""
+
+    ACCOUNT_CODE = "account_code"
+    CONTEXT = "context"
+    ENDPOINT = "endpoint"
+    EXTENSION = "extension"
+    DID = "did"
+    TRUNK = "trunk"
+    OUTSIDE_PREFIX = "outside_prefix"
+    FEATURE_CODE = "feature_code"
+
+
+class Entry(NamedTuple):
+    """One fact of the directory: from then until then, on this PBX, this belongs to that company."""
+
+    company: CompanyId | None
+    """None for what the whole PBX shares: a carrier trunk, a feature code, an outside-line prefix."""
+    pbx: str | None
+    """None where it holds on every PBX."""
+    kind: EntryKind
+    pattern: str
+    detail: dict[str, Any]
+    """What else the kind needs, e.g. {"extension": "101"} of an endpoint or DID."""
+    valid_from: datetime | None
+    valid_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """Whoever may be billed."""
+
+    company: CompanyId
+    name: str
+    billing_group: str | None = None
+    pays: dict[str, str] = field(default_factory=dict)
+    """Overrides of who pays, by situation; the values are companies or roles."""
+    detail: dict[str, Any] = field(default_factory=dict)
+    """What else companies.yaml says of it that rules read, e.g. how local numbers expand."""
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryVersion:
+    """The directory as it was applied at one time."""
+
+    version: int
+    companies: Sequence[Company]
+    entries: Sequence[Entry]
+
+
+class Permission(StrEnum):
+    """What a principal may do."""
+
+    SYSTEM_ADMIN = "system-admin"
+    BILLING_CALL_SUMMARY = "billing call-summary"
+    CALLS = "calls"
+    REPORTS = "reports"
+    RECORDINGS = "recordings"
+    DATA_PROTECTION = "data protection"
+    CDR_PUSH = "cdr push"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who is asking. Every read carries one."""
+
+    principal_id: int
+    login: str
+    name: str
+    permissions: frozenset[Permission]
+    companies: tuple[str, ...] | None
+    """The companies whose legs it may see; None is all of them."""
