@@ -18,7 +18,7 @@ class ExitCode(IntEnum):
     UNAVAILABLE = 69
     """A service is missing: the database does not answer, or is older than the program."""
     CONFIG = 78
-    """The settings or the companies file are wrong; systemd does not restart (RestartPreventExitStatus)."""
+    """The settings or the companies file are wrong; systemd does not restart on it."""
 
 
 class CdrdError(Exception):

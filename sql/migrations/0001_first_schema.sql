@@ -84,6 +84,7 @@ CREATE TABLE leg (
     PRIMARY KEY (acctid)
 ) PARTITION BY RANGE (acctid);
 
+-- Takes what no partition takes: nothing should ever be in it, and rows in it alarm.
 CREATE TABLE leg_default PARTITION OF leg DEFAULT;
 
 CREATE INDEX leg_calldate ON leg USING brin (calldate);
@@ -132,7 +133,69 @@ CREATE TABLE work (
     stored_at    timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (stage, first_acctid),
     CONSTRAINT work_is_a_range CHECK (first_acctid <= last_acctid)
+) WITH (
+    -- a queue: rows live for milliseconds, and readers look at its front
+    autovacuum_vacuum_scale_factor = 0,
+    autovacuum_vacuum_threshold = 5000
 );
+
+-- Takes the oldest work that nobody else holds, about as many legs as asked for, and holds it until
+-- the transaction ends. Fetched one by one, because a row that was looked at is a row that is held.
+CREATE FUNCTION claim_work(wanted_stage text, most_legs bigint) RETURNS SETOF work
+LANGUAGE plpgsql AS $$
+DECLARE
+    waiting CURSOR FOR
+        SELECT * FROM work WHERE stage = wanted_stage ORDER BY first_acctid FOR UPDATE SKIP LOCKED;
+    taken work;
+    legs bigint := 0;
+BEGIN
+    OPEN waiting;
+    LOOP
+        FETCH waiting INTO taken;
+        EXIT WHEN NOT FOUND;
+        RETURN NEXT taken;
+        legs := legs + taken.last_acctid - taken.first_acctid + 1;
+        EXIT WHEN legs >= most_legs;
+    END LOOP;
+    CLOSE waiting;
+END
+$$;
+
+-- The ranges of acctid that have partitions, so that each next one begins where the last one ends.
+CREATE TABLE partition_range (
+    first_acctid bigint      NOT NULL PRIMARY KEY,
+    end_acctid   bigint      NOT NULL,
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT partition_range_is_not_empty CHECK (first_acctid < end_acctid)
+);
+
+-- Creates the partitions that `ahead` more legs will need, each for `size` legs. Returns how many.
+-- Safe when several call it at once; fails when the default partition holds rows of the range.
+CREATE FUNCTION create_partitions(size bigint, ahead bigint) RETURNS integer
+LANGUAGE plpgsql AS $$
+DECLARE
+    next_first bigint;
+    needed bigint;
+    parent text;
+    created integer := 0;
+BEGIN
+    LOCK TABLE partition_range IN SHARE ROW EXCLUSIVE MODE;
+    SELECT coalesce(max(end_acctid), 0) INTO next_first FROM partition_range;
+    SELECT value + ahead INTO needed FROM counter WHERE name = 'acctid';
+    WHILE next_first <= needed LOOP
+        FOREACH parent IN ARRAY ARRAY['leg', 'attribution'] LOOP
+            EXECUTE format(
+                'CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%s) TO (%s)',
+                parent || '_' || next_first, parent, next_first, next_first + size
+            );
+        END LOOP;
+        INSERT INTO partition_range (first_acctid, end_acctid) VALUES (next_first, next_first + size);
+        next_first := next_first + size;
+        created := created + 1;
+    END LOOP;
+    RETURN created;
+END
+$$;
 
 -- Records that became no leg, with everything needed to try again.
 CREATE TABLE suspense (

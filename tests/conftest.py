@@ -1,0 +1,76 @@
+"""One real PostgreSQL for the whole session, a migrated template in it, and a clone for each test."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator
+from itertools import count
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+
+from cdrd.store.database import Database
+from cdrd.store.embedded import start_embedded
+from cdrd.store.legs import create_partitions
+from cdrd.store.migrate import migrate
+
+_numbers = count()
+
+
+def with_database(dsn: str, name: str) -> str:
+    """The same server's DSN with another database."""
+    return urlunsplit(urlsplit(dsn)._replace(path=f"/{name}"))
+
+
+async def execute(dsn: str, sql: str) -> None:
+    """One statement outside any transaction."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute(sql)
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(scope="session")
+def server_dsn(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The server of the tests: CDRD_TEST_DSN where given (any PostgreSQL from 15), else an embedded one."""
+    given = os.environ.get("CDRD_TEST_DSN")
+    if given:
+        return given
+    folder: Path = tmp_path_factory.mktemp("postgresql")
+    folder.chmod(0o755)
+    return start_embedded(folder / "data")
+
+
+@pytest.fixture(scope="session")
+def template(server_dsn: str) -> str:
+    """The name of a migrated database that is cloned for each test."""
+    name = f"cdrd_template_{os.getpid()}"
+
+    async def build() -> None:
+        await execute(server_dsn, f'CREATE DATABASE "{name}"')
+        async with Database(with_database(server_dsn, name)) as database:
+            await migrate(database)
+            await create_partitions(database, size=10_000_000, ahead=10_000_000)
+
+    asyncio.run(build())
+    return name
+
+
+@pytest.fixture
+def dsn(server_dsn: str, template: str) -> Iterator[str]:
+    """The DSN of a database of the test's own, migrated and empty."""
+    name = f"cdrd_test_{os.getpid()}_{next(_numbers)}"
+    asyncio.run(execute(server_dsn, f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
+    yield with_database(server_dsn, name)
+    asyncio.run(execute(server_dsn, f'DROP DATABASE "{name}" WITH (FORCE)'))
+
+
+@pytest.fixture
+async def database(dsn: str) -> AsyncIterator[Database]:
+    """The test's own database, open."""
+    async with Database(dsn) as database:
+        yield database
