@@ -1,0 +1,241 @@
+"""The settings: cdrd.yaml as a typed model. Every error of the file is reported at once, with its line."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from cdrd.errors import SettingsError
+from cdrd.records import SourceKind
+from cdrd.yamlfile import Place, YamlDocument, read_yaml
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
+_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_SIZE = re.compile(r"(\d+)\s*(B|KiB|MiB|GiB)?")
+_BYTES = {None: 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+
+
+def _duration(value: object) -> object:
+    match = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(
+            f"{value!r} is no duration; write a number and a unit: 250ms, 10s, 5m, 2h, 1d"
+        )
+    return timedelta(seconds=float(match[1]) * _SECONDS[match[2]])
+
+
+def _size(value: object) -> object:
+    match = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(f"{value!r} is no size; write a number and a unit: 65536, 64KiB, 1MiB")
+    return int(match[1]) * _BYTES[match[2]]
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(
+            f"{value!r} is no time zone; write one like Europe/London, or UTC"
+        ) from error
+    return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Size = Annotated[int, BeforeValidator(_size)]
+Zone = Annotated[str, AfterValidator(_zone)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DatabaseSettings(_Section):
+    """Where PostgreSQL is."""
+
+    dsn: str = ""
+    """Several hosts may be named: postgresql://cdrd@db1,db2/cdrd; the primary is found."""
+    dsn_file: Path | None = None
+    """A file that holds the DSN; the systemd credential `dsn` is used by itself when it is there."""
+    embedded: Path | None = None
+    """Folder of an embedded PostgreSQL, started when no DSN is given."""
+    pool_size: Annotated[int, Field(ge=4, le=500)] = 10
+    statement_timeout: Duration = timedelta(seconds=60)
+    migrate: bool = False
+    """Whether `cdrd run` applies missing migrations itself."""
+    partition_legs: Annotated[int, Field(ge=1000)] = 10_000_000
+    partitions_ahead_legs: Annotated[int, Field(ge=1000)] = 10_000_000
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if self.dsn and self.dsn_file:
+            raise ValueError("give dsn or dsn_file, not both")
+        return self
+
+
+class SourceSettings(_Section):
+    """One origin of records."""
+
+    name: Name
+    kind: SourceKind
+    pbx: Name = "default"
+    path: str
+    """A file, or a pattern (glob) for many; each file that matches is followed by itself."""
+    zone: Zone = "UTC"
+    """The zone of times that the PBX writes without one; UTC with usegmtime=yes."""
+    columns: Literal["auto"] | tuple[str, ...] = "auto"
+    ambiguous: Literal["auto", "uniqueid", "userfield"] = "auto"
+    rotated: tuple[str, ...] = ("{path}.*", "{path}-*", "{stem}-[0-9]*{suffix}*")
+    """Where rotated files of the path are found; {path}, {stem} and {suffix} are those of each file."""
+    max_record_bytes: Annotated[Size, Field(ge=1024, le=16 << 20)] = 65536
+    idle_poll: Duration = timedelta(milliseconds=50)
+    """How long a quiet file is left alone before it is looked at again."""
+
+    @model_validator(mode="after")
+    def _columns_of_custom(self) -> Self:
+        if self.kind is SourceKind.ASTERISK_CUSTOM and self.columns == "auto":
+            raise ValueError("columns: asterisk-custom needs the list of its columns")
+        return self
+
+
+class CollectSettings(_Section):
+    """How files are read."""
+
+    batch_bytes: Annotated[Size, Field(ge=4096, le=64 << 20)] = 1 << 20
+
+
+class EnrichSettings(_Section):
+    """How legs are attributed."""
+
+    companies: Path | None = None
+    """companies.yaml; applied at start and on SIGHUP when it changed."""
+    batch_legs: Annotated[int, Field(ge=1, le=100_000)] = 5000
+    lookback_legs: Annotated[int, Field(ge=0)] = 20_000_000
+    """How many acctids back the earlier legs of a call are looked for."""
+
+
+class ThrottleSettings(_Section):
+    """How wrong credentials are slowed down, per address."""
+
+    failures: Annotated[int, Field(ge=1)] = 10
+    """So many wrong ones are answered at once ..."""
+    per: Duration = timedelta(minutes=1)
+    """... in so long a time; then 429 until it is over."""
+
+
+class ServeSettings(_Section):
+    """The HTTP server of all dialects."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8887
+    certificate: Path | None = None
+    key: Path | None = None
+    deadline: Duration = timedelta(seconds=10)
+    """A leg that is not attributed after so long is served as it is."""
+    default_rows: Annotated[int, Field(ge=1)] = 500
+    max_rows: Annotated[int, Field(ge=1)] = 10_000
+    max_body: Annotated[Size, Field(ge=1024)] = 65536
+    session: Duration = timedelta(hours=8)
+    throttle: ThrottleSettings = ThrottleSettings()
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses or networks whose X-Forwarded-For is believed."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.default_rows > self.max_rows:
+            raise ValueError(
+                f"default_rows ({self.default_rows}) is more than max_rows ({self.max_rows})"
+            )
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key go together")
+        return self
+
+
+class LogSettings(_Section):
+    """How the log is written."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    form: Literal["auto", "console", "json"] = "auto"
+
+
+class Settings(_Section):
+    """All of cdrd.yaml."""
+
+    database: DatabaseSettings = DatabaseSettings()
+    sources: tuple[SourceSettings, ...] = ()
+    collect: CollectSettings = CollectSettings()
+    enrich: EnrichSettings = EnrichSettings()
+    serve: ServeSettings = ServeSettings()
+    logs: LogSettings = LogSettings()
+
+    @model_validator(mode="after")
+    def _source_names_are_unique(self) -> Self:
+        names = [source.name for source in self.sources]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"sources: the name {twice[0]!r} is given twice")
+        return self
+
+
+def load_settings(path: Path, *, environment: Mapping[str, str] | None = None) -> Settings:
+    """Reads and checks a file; raises SettingsError with every problem in it."""
+    document = read_yaml(path)
+    if not isinstance(document.data, dict):
+        raise SettingsError(
+            [f"{path}:1: this is a list or a text; settings are `section:` and keys"]
+        )
+    try:
+        settings = Settings.model_validate(document.data)
+    except ValidationError as error:
+        raise SettingsError([_words(document, problem) for problem in error.errors()]) from error
+    return _with_secret_dsn(settings, environment if environment is not None else os.environ)
+
+
+def _words(document: YamlDocument, problem: Any) -> str:
+    place: Place = tuple(
+        step
+        for step in problem["loc"]
+        if not (isinstance(step, str) and step.startswith(("literal[", "tuple[")))
+    )
+    if problem["type"] == "extra_forbidden":
+        message = "there is no such key"
+    elif problem["type"] == "missing":
+        message = "this key is needed"
+    else:
+        message = problem["msg"].removeprefix("Value error, ")
+    return f"{document.where(place)}: {message}"
+
+
+def _with_secret_dsn(settings: Settings, environment: Mapping[str, str]) -> Settings:
+    """The DSN from its file, or from systemd's credential, where the settings do not say it."""
+    if settings.database.dsn:
+        return settings
+    path = settings.database.dsn_file
+    credentials = environment.get("CREDENTIALS_DIRECTORY")
+    if path is None and credentials and Path(credentials, "dsn").is_file():
+        path = Path(credentials, "dsn")
+    if path is None:
+        return settings
+    try:
+        dsn = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError([f"database.dsn_file: {path} cannot be read: {error}"]) from error
+    return settings.model_copy(
+        update={"database": settings.database.model_copy(update={"dsn": dsn})}
+    )
