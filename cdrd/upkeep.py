@@ -1,0 +1,61 @@
+"""What is done once a minute: partitions ahead of need, and an alarm when one was missing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from cdrd import metrics
+from cdrd.errors import CdrdError
+from cdrd.logs import get_logger
+from cdrd.settings import DatabaseSettings
+from cdrd.store.database import Database
+from cdrd.store.legs import create_partitions, outside_partitions
+
+_PERIOD = 60.0
+_log = get_logger(stage="upkeep")
+
+
+async def upkeep(
+    settings: DatabaseSettings,
+    *,
+    database: Database,
+    beat: Callable[[], None],
+    stopping: asyncio.Event,
+) -> None:
+    """Looks after the partitions until told to stop; a fault is said and tried again."""
+    due = 0.0
+    loop = asyncio.get_running_loop()
+    while not stopping.is_set():
+        beat()
+        if loop.time() >= due:
+            due = loop.time() + _PERIOD
+            try:
+                await keep_partitions(settings, database)
+            except CdrdError as error:
+                metrics.faults.labels("upkeep", type(error).__name__).inc()
+                _log.warning("upkeep_failed", error=str(error))
+                due = loop.time() + 1
+        await wait_for(stopping, 1.0)
+
+
+async def keep_partitions(settings: DatabaseSettings, database: Database) -> None:
+    """Creates partitions ahead, and alarms when a leg missed its partition."""
+    created = await create_partitions(
+        database, size=settings.partition_legs, ahead=settings.partitions_ahead_legs
+    )
+    if created:
+        _log.info("partitions_created", count=created, legs=settings.partition_legs)
+    outside = await outside_partitions(database)
+    metrics.outside_partitions.set(outside)
+    if outside:
+        _log.error("legs_outside_partitions", hint="Move them into a partition of their own range.")
+
+
+async def wait_for(event: asyncio.Event, seconds: float) -> bool:
+    """Waits until the event or for that long; whether it was the event."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False

