@@ -271,6 +271,10 @@ class EntryKind(StrEnum):
     TRUNK = "trunk"
     OUTSIDE_PREFIX = "outside_prefix"
     FEATURE_CODE = "feature_code"
+    UNOWNED = "unowned"
+    """The stations that no company owns belong to this one; the pattern is `*`."""
+    PBX = "pbx"
+    """Not owned: what is true of a whole PBX (its dialling profile, its columns); the pattern is its name."""
 
 
 class Entry(NamedTuple):

@@ -1,0 +1,98 @@
+"""Channel names and the arguments of Dial(), taken apart."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+LONGEST_LASTDATA = 79
+"""Asterisk cuts lastdata here (in bytes), so the last target of a longer one is not what was dialled."""
+
+_MASKS = ("AsyncGoto/", "Bridge/", "Parked/", "Transfered/")
+"""What Asterisk puts before the name of a channel that another one has taken the place of."""
+_LOCAL = re.compile(r"Local/(.+)-([0-9a-f]+);([12])", re.DOTALL)
+
+
+def channel_base(channel: str) -> str:
+    """`PJSIP/acme-101` of `PJSIP/acme-101-0000002a`: what the name says beyond the number of the call."""
+    cut = channel.rfind("-")
+    base = channel[:cut] if cut > 0 else channel
+    for mask in _MASKS:
+        base = base.removeprefix(mask)
+    return base
+
+
+def channel_number(channel: str) -> int:
+    """The number that Asterisk gave the channel: it grows, so it tells which of two came first."""
+    digits = channel[channel.rfind("-") + 1 :].partition(";")[0]
+    try:
+        return int(digits, 16)
+    except ValueError:
+        return -1
+
+
+class LocalHalf(NamedTuple):
+    """One end of a Local channel. What is dialled is half 1; half 2 runs through the dialplan."""
+
+    pair: str
+    half: str
+
+
+def local_half(channel: str) -> LocalHalf | None:
+    """Which Local channel this is an end of, or None where it is no Local channel."""
+    if not channel.startswith("Local/"):
+        return None
+    match = _LOCAL.fullmatch(channel)
+    return LocalHalf(f"{match[1]}-{match[2]}", match[3]) if match else None
+
+
+class Target(NamedTuple):
+    """One destination of Dial(): a channel by its name without number, and what was dialled over it."""
+
+    base: str
+    number: str = ""
+    """Empty where the endpoint itself was called."""
+
+
+class Dialled(NamedTuple):
+    """The arguments of Dial()."""
+
+    targets: tuple[Target, ...] = ()
+    options: str = ""
+    complete: bool = True
+    """False where Asterisk cut them, so that not every target is known."""
+
+
+NOT_DIALLED = Dialled()
+
+
+@lru_cache(maxsize=1 << 14)
+def parse_dial(lastdata: str) -> Dialled:
+    """`PJSIP/a&PJSIP/b,30,tT` and `PJSIP/01632960111@trunk-alpha,30` with all their relatives."""
+    complete = len(lastdata.encode("utf-8", "surrogateescape")) < LONGEST_LASTDATA
+    parts = lastdata.split(",")
+    targets = tuple(_target(text) for text in parts[0].split("&") if "/" in text)
+    options = parts[2] if len(parts) > 2 else ""  # noqa: PLR2004  the third argument: Dial(targets,timeout,options)
+    return Dialled(targets, options, complete)
+
+
+def _target(text: str) -> Target:
+    tech, _, rest = text.partition("/")
+    if tech == "Local":
+        return Target(f"Local/{rest.partition('/')[0]}")
+    number, at, endpoint = rest.partition("@")
+    if at and "/" not in number:
+        return Target(f"{tech}/{endpoint.partition('/')[0]}", number)
+    line, slash, called = rest.partition("/")
+    if not slash:
+        return Target(f"{tech}/{rest}")
+    return Target(f"{tech}/{line.rpartition('@')[2]}", _user(called))
+
+
+def _user(called: str) -> str:
+    """`+33145678901` of `sip:+33145678901@carrier.example:5060`, `number` of `number@context`."""
+    scheme, colon, rest = called.partition(":")
+    if colon and scheme.lower() in {"sip", "sips", "tel"}:
+        called = rest
+    return called.partition("@")[0]

@@ -1,0 +1,92 @@
+"""How numbers are written at a site: one number as +44 1908 555101, 01908555101 or 555101 is one number."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+_NOISE = str.maketrans("", "", " ().")
+_NUMBER = re.compile(r"\+?[0-9]{2,32}", re.ASCII)
+
+
+def cleaned(number: str) -> str:
+    """A number as people write it, without spaces, dots and brackets."""
+    return number.translate(_NOISE)
+
+
+def is_number(text: str) -> bool:
+    """Digits, perhaps after a plus: something that can be dialled over a trunk."""
+    return _NUMBER.fullmatch(text) is not None
+
+
+class Dialling(NamedTuple):
+    """A dialling profile; every part may be empty, and with all empty numbers stay as they are."""
+
+    country_code: str = ""
+    national_prefix: str = ""
+    international_prefix: str = ""
+    area_code: str = ""
+    """As people write it, with the national prefix."""
+    local_digits: frozenset[int] = frozenset()
+    """Lengths of local numbers, which get the area code in front."""
+    national_digits: int = 0
+    """Length of a number without the national prefix, where all have one (10 in North America)."""
+
+    def e164(self, number: str) -> str | None:
+        """`+` and the country code, or None where the number is not a public one (or is not known to be)."""
+        if number.startswith("+"):
+            return number
+        if self.international_prefix and number.startswith(self.international_prefix):
+            return "+" + number[len(self.international_prefix) :]
+        if not self.country_code:
+            return None
+        national = self._national(number)
+        return f"+{self.country_code}{national}" if national else None
+
+    def _national(self, number: str) -> str | None:
+        if self.national_prefix and number.startswith(self.national_prefix):
+            return number[len(self.national_prefix) :]
+        if len(number) == self.national_digits:
+            return number
+        if self.area_code and len(number) in self.local_digits:
+            return self.area_code.removeprefix(self.national_prefix) + number
+        return None
+
+    def written(self, number: str) -> str:
+        """The number in full, as it is dialled here: national where it can be, else international."""
+        public = self.e164(number) if number.isascii() and number.lstrip("+").isdigit() else None
+        if public is None:
+            return number
+        own = "+" + self.country_code
+        if self.country_code and public.startswith(own):
+            return self.national_prefix + public[len(own) :]
+        if self.international_prefix:
+            return self.international_prefix + public[1:]
+        return public
+
+    def is_public(self, number: str) -> bool:
+        """Whether it is a number of the public network, by its form alone; short codes are not."""
+        if not is_number(number):
+            return False
+        return len(number) > _LONGEST_EXTENSION or self.e164(number) is not None
+
+
+_LONGEST_EXTENSION = 6
+"""What is longer than this is no extension, unless a company lists it as one."""
+
+
+def dialling_of(*profiles: Mapping[str, Any]) -> Dialling:
+    """A profile from the keys of companies.yaml; a later mapping overrides an earlier one key by key."""
+    keys: dict[str, Any] = {}
+    for profile in profiles:
+        keys.update(profile)
+    digits = str(keys.get("local_digits") or "")
+    return Dialling(
+        country_code=str(keys.get("country_code") or ""),
+        national_prefix=str(keys.get("national_prefix") or ""),
+        international_prefix=str(keys.get("international_prefix") or ""),
+        area_code=str(keys.get("area_code") or ""),
+        local_digits=frozenset(int(length) for length in digits.split(",") if length.strip()),
+        national_digits=int(keys.get("national_digits") or 0),
+    )

@@ -1,0 +1,96 @@
+"""Look-ups whose time does not grow with the directory: patterns by their shape, numbers by their prefix."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator
+from typing import Generic, NamedTuple, TypeVar
+
+from cdrd.enrich.patterns import Pattern, Span, captured, span_prefixes
+
+Item = TypeVar("Item")
+
+
+class Found(NamedTuple, Generic[Item]):
+    """What a pattern belongs to, and what stood where its wild part is."""
+
+    item: Item
+    captured: str
+
+
+class _Shape(NamedTuple):
+    """Patterns of one shape differ in letters only, so that one dictionary holds all of them."""
+
+    letters: int
+    prefix: int
+    suffix: int
+    wild: str
+
+
+class PatternTable(Generic[Item]):
+    """Patterns in scopes. A look-up costs one dictionary access per shape in use, the longest first."""
+
+    def __init__(self) -> None:
+        self._exact: dict[tuple[Hashable, str], list[Item]] = {}
+        self._wild: dict[tuple[Hashable, str, str, str], list[tuple[Pattern, Item]]] = {}
+        self._shapes: set[_Shape] = set()
+        self._ordered: list[_Shape] | None = None
+
+    def add(self, scope: Hashable, pattern: Pattern, item: Item) -> None:
+        """Only while the table is built."""
+        if not pattern.wild:
+            self._exact.setdefault((scope, pattern.prefix), []).append(item)
+            return
+        key = (scope, pattern.prefix, pattern.suffix, pattern.wild)
+        self._wild.setdefault(key, []).append((pattern, item))
+        lengths = len(pattern.prefix), len(pattern.suffix)
+        self._shapes.add(_Shape(sum(lengths), *lengths, pattern.wild))
+        self._ordered = None
+
+    def find(self, scopes: Iterable[Hashable], value: str) -> Iterator[Found[Item]]:
+        """Everything that fits, the most specific first: exact before patterns, more letters before
+        fewer, `{ext}` before `*`, and at equal specificity in the order of the scopes.
+        """
+        scopes = tuple(scopes)
+        for scope in scopes:
+            for item in self._exact.get((scope, value), ()):
+                yield Found(item, "")
+        for shape in self._by_letters():
+            head = value[: shape.prefix]
+            tail = value[len(value) - shape.suffix :] if shape.suffix else ""
+            for scope in scopes:
+                for pattern, item in self._wild.get((scope, head, tail, shape.wild), ()):
+                    middle = captured(pattern, value)
+                    if middle is not None:
+                        yield Found(item, middle)
+
+    def _by_letters(self) -> list[_Shape]:
+        if self._ordered is None:
+            self._ordered = sorted(self._shapes, reverse=True)  # "{ext}" sorts after "*"
+        return self._ordered
+
+
+class NumberTable(Generic[Item]):
+    """Numbers and blocks of numbers. A look-up costs at most one dictionary access per digit."""
+
+    __slots__ = ("_blocks", "_single")
+
+    def __init__(self) -> None:
+        self._single: dict[str, list[Item]] = {}
+        self._blocks: dict[int, dict[str, list[Item]]] = {}
+
+    def add(self, span: Span, item: Item) -> None:
+        """Only while the table is built."""
+        if span.first == span.last:
+            self._single.setdefault(span.first, []).append(item)
+            return
+        block = self._blocks.setdefault(len(span.first), {})
+        for prefix in span_prefixes(span):
+            block.setdefault(prefix, []).append(item)
+
+    def find(self, number: str) -> Iterator[Item]:
+        """Everything that holds the number; a number listed by itself before the blocks it is in."""
+        yield from self._single.get(number, ())
+        block = self._blocks.get(len(number))
+        if block:
+            for length in range(len(number), -1, -1):
+                yield from block.get(number[:length], ())
