@@ -210,6 +210,48 @@ class Claim:
     epoch: int
 
 
+class CelEvent(NamedTuple):
+    """One channel event (CEL). Text is as the PBX wrote it; only the order within a channel is certain."""
+
+    eventtime: datetime
+    eventtype: str
+    """CHAN_START, ANSWER, BLINDTRANSFER, LINKEDID_END …; for USER_DEFINED the name is in userdeftype."""
+    uniqueid: str
+    linkedid: str
+    channame: str
+    exten: str = ""
+    context: str = ""
+    appname: str = ""
+    appdata: str = ""
+    cid_name: str = ""
+    cid_num: str = ""
+    cid_ani: str = ""
+    cid_rdnis: str = ""
+    cid_dnid: str = ""
+    amaflags: int = 0
+    accountcode: str = ""
+    peeraccount: str = ""
+    userfield: str = ""
+    peer: str = ""
+    userdeftype: str = ""
+    extra: dict[str, Any] | None = None
+    """The event's own JSON: hangupcause, transferee_channel_name, bridge_id, …"""
+    pbx: str = ""
+
+
+class QueueEvent(NamedTuple):
+    """One line of queue_log. Unknown events are kept as they are."""
+
+    eventtime: datetime
+    callid: str
+    """uniqueid of the caller, or NONE, MANAGER, REALTIME, CLI."""
+    queue: str
+    agent: str
+    event: str
+    data: tuple[str, ...]
+    pbx: str = ""
+
+
 class Direction(StrEnum):
     """Where a leg went, as seen from the companies."""
 
