@@ -33,23 +33,31 @@ def escape_control(text: str) -> str:
     return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-def _mask(
-    level: int,
-) -> structlog.typing.Processor:
+def _mask(level: int) -> structlog.typing.Processor:
+    numbers = _NUMBER_KEYS if level > _LEVELS["debug"] else frozenset[str]()
+
+    def masked(key: str, value: Any) -> Any:
+        if key in _SECRET_KEYS:
+            return "***"
+        if isinstance(value, dict):
+            return {name: masked(str(name), item) for name, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [masked(key, item) for item in value]
+        if isinstance(value, bytes):
+            value = value.decode("utf-8", "backslashreplace")
+        return mask_number(value) if key in numbers and isinstance(value, str) else value
+
     def mask(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        for key, value in event.items():
-            if key in _SECRET_KEYS:
-                event[key] = "***"
-            elif level > _LEVELS["debug"] and key in _NUMBER_KEYS and isinstance(value, str):
-                event[key] = mask_number(value)
-        return event
+        return {key: masked(key, value) for key, value in event.items()}
 
     return mask
 
 
 def _escape(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for key, value in event.items():
-        if isinstance(value, str):
+        if key == "exception":
+            event[key] = "\n".join(map(escape_control, str(value).split("\n")))
+        elif isinstance(value, str):
             event[key] = escape_control(value)
     return event
 
@@ -65,11 +73,18 @@ def configure_logs(
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _mask(_LEVELS[level]),
+        # plain: a traceback with local variables would show the DSN and passwords
+        structlog.processors.format_exc_info,
     ]
     rendered: list[structlog.typing.Processor] = (
-        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        [structlog.processors.JSONRenderer()]
         if as_json
-        else [_escape, structlog.dev.ConsoleRenderer(colors=stream.isatty())]
+        else [
+            _escape,
+            structlog.dev.ConsoleRenderer(
+                colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback
+            ),
+        ]
     )
     structlog.configure(
         processors=[*shared, *rendered],
@@ -77,7 +92,14 @@ def configure_logs(
         logger_factory=structlog.PrintLoggerFactory(stream),
         cache_logger_on_first_use=False,
     )
-    logging.basicConfig(stream=stream, level=logging.WARNING, format="%(message)s", force=True)
+    libraries = logging.StreamHandler(stream)
+    libraries.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendered],
+        )
+    )
+    logging.basicConfig(handlers=[libraries], level=logging.WARNING, force=True)
 
 
 def get_logger(**context: Any) -> structlog.typing.FilteringBoundLogger:

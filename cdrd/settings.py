@@ -201,7 +201,13 @@ def load_settings(path: Path, *, environment: Mapping[str, str] | None = None) -
             [f"{path}:1: this is a list or a text; settings are `section:` and keys"]
         )
     try:
-        settings = Settings.model_validate(document.data)
+        # a section whose keys are all commented out is empty, not wrong
+        sections = {
+            name: section
+            for name, section in document.data.items()
+            if section != "" or name not in Settings.model_fields
+        }
+        settings = Settings.model_validate(sections)
     except ValidationError as error:
         raise SettingsError([_words(document, problem) for problem in error.errors()]) from error
     return _with_secret_dsn(settings, environment if environment is not None else os.environ)
