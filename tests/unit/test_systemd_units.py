@@ -1,0 +1,101 @@
+"""The unit is one that systemd takes as it is, and that lets a taken-over cdrd do little."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from cdrd.errors import ExitCode
+
+FOLDER = Path(__file__).parents[2] / "systemd"
+UNIT = FOLDER / "cdrd.service"
+_PROGRAM = "/opt/cdrd/bin/cdrd"
+_FIRST_HARDENING = "NoNewPrivileges"
+
+
+def tool(name: str) -> str:
+    """A program of systemd's; the test is left out on a machine that has none."""
+    path = shutil.which(name)
+    if path is None:
+        pytest.skip(f"no {name} here")
+    return path
+
+
+def directives() -> list[tuple[str, str, str]]:
+    """Name, value and the line before it, of each directive of the service section."""
+    lines = UNIT.read_text(encoding="utf-8").partition("[Service]\n")[2].splitlines()
+    pairs = zip(["", *lines], lines, strict=False)
+    return [
+        (*line.split("=", 1), before)  # type: ignore[misc]  # a directive has one = at least
+        for before, line in pairs
+        if "=" in line and not line.startswith(("#", "WantedBy"))
+    ]
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """The unit with a program that is there; systemd-analyze looks for it."""
+    unit = tmp_path / UNIT.name
+    unit.write_text(UNIT.read_text(encoding="utf-8").replace(_PROGRAM, "/bin/true"))
+    return unit
+
+
+def test_systemd_finds_nothing_wrong_with_the_unit(installed: Path) -> None:
+    done = subprocess.run(
+        [tool("systemd-analyze"), "verify", "--man=no", installed],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+def test_the_exposure_of_the_unit_is_two_at_most(installed: Path) -> None:
+    done = subprocess.run(
+        [tool("systemd-analyze"), "security", "--offline=true", "--threshold=20", installed],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout
+    assert "Overall exposure level" in done.stdout
+
+
+def test_every_hardening_line_says_what_it_denies() -> None:
+    names = [name for name, _, _ in directives()]
+    hardening = directives()[names.index(_FIRST_HARDENING) :]
+
+    assert len(hardening) > 20
+    assert [name for name, _, before in hardening if not before.startswith("# ")] == []
+
+
+def test_wrong_settings_are_not_started_again() -> None:
+    values = {name: value for name, value, _ in directives()}
+
+    assert values["RestartPreventExitStatus"] == str(int(ExitCode.CONFIG))
+    assert values["Restart"] == "on-failure"
+
+
+def test_the_dsn_is_a_credential_of_the_name_that_the_settings_look_for() -> None:
+    assert ("LoadCredential", "dsn:/etc/cdrd/dsn") in [
+        (name, value) for name, value, _ in directives()
+    ]
+
+
+def test_the_user_and_the_groups_of_the_unit_are_made(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+
+    subprocess.run(
+        [tool("systemd-sysusers"), f"--root={tmp_path}", FOLDER / "cdrd.sysusers"],
+        check=True,
+        capture_output=True,
+    )
+
+    groups = (tmp_path / "etc" / "group").read_text(encoding="utf-8")
+    assert {"cdrd", "asterisk"} == {line.split(":")[0] for line in groups.splitlines()}
+    assert "cdrd:" in (tmp_path / "etc" / "passwd").read_text(encoding="utf-8")
