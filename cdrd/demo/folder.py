@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from string import Template
 
@@ -44,6 +45,17 @@ serve:
 logs:
   level: warning
 """)
+
+_OWN_COMPANIES = """\
+# Whose is what on your PBX. Until you say more, every station belongs to one company.
+# The sample config/companies.yaml shows all that can be said. After a change:
+# cdrd directory check, then cdrd directory apply.
+
+companies:
+  mine:
+    name: My company
+    default: true
+"""
 
 _NOTE = """\
 DEMO: no call in this folder was ever made.
@@ -109,10 +121,12 @@ class DemoFolder:
                 ) from error
             yield
 
-    def write_settings(self, first: FirstSettings, *, companies: str) -> None:
+    def write_settings(self, first: FirstSettings) -> None:
         """Settings and companies, where there are none; both are the user's from then on."""
         if not self.companies.exists():
-            self.companies.write_text(companies, encoding="utf-8")
+            demo = files(__package__).joinpath("companies.yaml")
+            text = demo.read_text(encoding="utf-8") if first.name == DEMO else _OWN_COMPANIES
+            self.companies.write_text(text, encoding="utf-8")
         if not self.settings.exists():
             self.settings.write_text(self._first(first), encoding="utf-8")
 
@@ -122,7 +136,7 @@ class DemoFolder:
             postgresql=_quoted(self.path / "postgresql"),
             name=first.name,
             kind=first.kind,
-            file=json.dumps(glob.escape(str(first.file)), ensure_ascii=False),
+            file=json.dumps(followed_path(first.file), ensure_ascii=False),
             zone=first.zone,
             companies=_quoted(self.companies),
             port=first.port,
@@ -142,6 +156,11 @@ class DemoFolder:
         self.token.touch(mode=0o600)
         self.token.chmod(0o600)
         self.token.write_text(token + "\n", encoding="utf-8")
+
+
+def followed_path(file: Path) -> str:
+    """A file as the path of a source, which may be a pattern."""
+    return glob.escape(str(file.absolute()))
 
 
 def _quoted(path: Path) -> str:
