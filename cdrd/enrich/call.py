@@ -1,0 +1,216 @@
+"""A call: its legs in the order of time, each knowing what the others tell about it.
+
+CDRs have no words for transfers, forwards, pick-ups and parking. They are seen in what several legs say
+together, and only where that can mean one thing:
+
+- A leg follows an answered one on the same channel. Dial() ends the caller's channel when the called party
+  hangs up (but for its options g and F), so the called party has handed the caller on.
+- The channel reached is none of those that Dial() names: somebody took the place of the party dialled.
+  If that party had talked, it made an attended transfer; if not, and a telephone took its place, the call
+  was picked up; else the telephone had answered "moved" (302).
+- What was called begins to call: it consults before an attended transfer (lastapp is AppDial, and a
+  Local channel is dialled), or its caller handed it on.
+- The second half of a Local channel runs through the dialplan for whoever dialled the first half.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from cdrd.enrich.channels import channel_number, local_half
+from cdrd.enrich.directory import Directory, Party, PartyKind
+from cdrd.enrich.legview import CONFERENCES, PARKING_APPS, LegView
+from cdrd.records import Leg
+
+MOST_HOPS = 20
+"""Local channels in a row that are followed; a longer row is a loop, or somebody's joke."""
+
+_ENDING_APPS = frozenset({"", "Hangup", "Busy", "Congestion", "Return", "NoOp"})
+_GOES_ON = frozenset("gFe")
+"""Options of Dial() with which the caller's channel goes on after the called party hung up."""
+_TELEPHONES = frozenset({PartyKind.STATION, PartyKind.UNLISTED})
+
+
+def view_call(legs: Iterable[Leg], directory: Directory) -> Sequence[LegView]:
+    """The views of all legs of a call, linked, in the order of time."""
+    views = [LegView(leg, directory) for leg in legs]
+    if len(views) > 1:
+        views.sort(key=_in_time)
+        _link(views)
+    return views
+
+
+def _in_time(view: LegView) -> tuple[object, ...]:
+    """Start, then the order in which Asterisk made records and channels; the rest tells equals apart."""
+    leg = view.leg
+    sequence = leg.sequence if leg.sequence is not None else -1
+    second_channel = channel_number(leg.dstchannel)
+    reached = (not leg.dstchannel, second_channel, leg.dstchannel)
+    return (leg.calldate, sequence, view.ended, *reached, leg.channel, leg.lastapp, leg.lastdata)
+
+
+def _link(views: Sequence[LegView]) -> None:
+    channels: defaultdict[tuple[str, str], list[LegView]] = defaultdict(list)
+    reached: defaultdict[str, list[LegView]] = defaultdict(list)
+    for view in views:
+        channels[view.leg.uniqueid or "", view.leg.channel].append(view)
+        if view.leg.dstchannel:
+            reached[view.leg.dstchannel].append(view)
+    _link_locals(views, reached)
+    for view in views:
+        _called_and_calling(view, reached.get(view.leg.channel, ()))
+    for chain in channels.values():
+        _follow(chain)
+    for view in views:
+        if view.attended:
+            others = reached[view.leg.dstchannel]
+            view.consultation = next((other for other in others if not other.attended), None)
+        if view.pickup_code:
+            _picked_up(view, reached[view.leg.channel], channels)
+
+
+def _link_locals(views: Sequence[LegView], reached: Mapping[str, Sequence[LegView]]) -> None:
+    """Each end of a Local channel learns who dialled it, and of its other end."""
+    halves = [(view, half) for view in views if (half := local_half(view.leg.channel))]
+    ends = {half: view for view, half in reversed(halves)}
+    for view, half in halves:
+        diallers = reached.get(f"Local/{half.pair};1", ())
+        consulting = [dialler for dialler in diallers if dialler.leg.lastapp == "AppDial"]
+        view.dialler = next(iter(consulting or diallers), None)
+        view.other_half = ends.get(half._replace(half="2" if half.half == "1" else "1"))
+        if half.half == "2":
+            for dialler in diallers:
+                if dialler.through is None or view.answered:
+                    dialler.through = view
+    for view, _ in halves:
+        if _endless(view):
+            view.dialler = None
+
+
+def _endless(view: LegView) -> bool:
+    hop: LegView | None = view
+    for _ in range(MOST_HOPS):
+        if hop is None:
+            return False
+        hop = hop.dialler
+    return hop is not None
+
+
+def _called_and_calling(view: LegView, reached_by: Sequence[LegView]) -> None:
+    """A channel that was called has a leg of its own: pick-up, consultation, or its caller handed it on."""
+    leg = view.leg
+    first = next((other for other in reached_by if other is not view), None)
+    if first is None or view.calling.kind is PartyKind.LOCAL:
+        return
+    if leg.lastapp in CONFERENCES or leg.lastapp in PARKING_APPS:
+        return
+    if leg.lastapp == "AppDial" and not leg.dstchannel:
+        view.pickup_code = bool(leg.dst)
+        view.consulting = not leg.dst
+    elif leg.lastapp == "AppDial" and leg.dstchannel.startswith("Local/"):
+        view.consulting = True
+    elif first.answered and view.at >= first.ended:
+        view.transferrer = first.calling
+        view.moved = True
+
+
+def _follow(chain: Sequence[LegView]) -> None:
+    """The legs of one channel, one after the other."""
+    talking: LegView | None = None
+    for before, view in zip((None, *chain), chain, strict=False):
+        view.before = before
+        if view.leg.lastapp == "Park" or (before is not None and before.parked):
+            view.parked = True
+            continue
+        if before is not None and view.transferrer is None:
+            view.transferrer = before.transferrer
+        if view.replaced:
+            _took_the_place(view, chain)
+        elif talking is not None and _follows(view, talking):
+            elsewhere = view.called.base != talking.called.base
+            _handed_on(view, talking, attended=elsewhere and _same_command(view, talking))
+        if view.answered and not view.consulting:
+            talking = view
+    _answered_for(chain)
+
+
+def _took_the_place(view: LegView, chain: Sequence[LegView]) -> None:
+    """The leg to the party that was dialled tells how somebody else came to its place."""
+    bases = {target.base for target in view.dialled.targets}
+    rung = [
+        leg for leg in chain if leg is not view and leg.called.base in bases and leg.at <= view.at
+    ]
+    last = rung[-1] if rung else None
+    if last is not None and last.talked:
+        _handed_on(view, last, attended=True)
+    elif view.called.kind in _TELEPHONES:
+        for leg in (view, *rung):
+            leg.picked = True
+    elif len(bases) == 1:
+        view.forwarder = view.directory.party_of_base(view.pbx, next(iter(bases)), view.at)
+
+
+def _same_command(view: LegView, other: LegView) -> bool:
+    one, two = view.leg, other.leg
+    return (one.lastapp, one.lastdata) == (two.lastapp, two.lastdata)
+
+
+def _follows(view: LegView, talking: LegView) -> bool:
+    """Whether there can only be this leg because the party that was talked to handed the caller on."""
+    if view.at < talking.ended or talking.called.kind is PartyKind.TRUNK or view.leg.dst == "h":
+        return False
+    if {view.leg.lastapp, talking.leg.lastapp} & CONFERENCES:
+        return False
+    if _GOES_ON & set(talking.dialled.options):
+        return False
+    if _same_command(view, talking):
+        return view.answered and talking.talked
+    return bool(view.leg.dstchannel) or view.leg.lastapp not in _ENDING_APPS
+
+
+def _handed_on(view: LegView, talking: LegView, *, attended: bool) -> None:
+    behind = talking.through.called if talking.through else talking.called
+    view.transferrer = behind if behind.kind in _TELEPHONES else talking.called
+    view.moved = True
+    view.attended = attended
+    if not attended and talking.leg.dst.endswith(view.leg.dst):
+        talking.overwritten = True
+
+
+def _answered_for(chain: Sequence[LegView]) -> None:
+    """Telephones that rang together were rung by one Dial() with several targets."""
+    group = [view for view in chain if len(view.dialled.targets) > 1]
+    answered = {view.leg.lastdata: view for view in group if view.answered and not view.replaced}
+    for view in group:
+        view.answered_for = answered.get(view.leg.lastdata)
+
+
+def _picked_up(
+    code: LegView,
+    rung: Sequence[LegView],
+    channels: Mapping[tuple[str, str], Sequence[LegView]],
+) -> None:
+    """The row of the pick-up code bears the name of the telephone that rang; who picked up is in
+    the caller's next leg.
+    """
+    code.picked = True
+    for ringing in rung:
+        ringing.picked = True
+        chain = channels[ringing.leg.uniqueid or "", ringing.leg.channel]
+        for view in chain:
+            if view is not ringing and view.answered and view.at >= ringing.ended:
+                view.picked = True
+                view.transferrer, view.moved, view.attended = None, False, False
+                code.picker = view.called
+                break
+
+
+def far_end(view: LegView) -> Party:
+    """What was reached, through Local channels if need be."""
+    hop = view
+    for _ in range(MOST_HOPS):
+        if hop.called.kind is not PartyKind.LOCAL or hop.through is None:
+            break
+        hop = hop.through
+    return hop.called

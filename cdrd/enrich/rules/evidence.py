@@ -1,0 +1,77 @@
+"""What several rules ask of a leg: whose account code is believed, and whether the caller is outside."""
+
+from __future__ import annotations
+
+from cdrd.enrich.directory import Account, PartyKind
+from cdrd.enrich.legview import LegView
+from cdrd.records import CompanyId
+
+
+def endpoint_name(view: LegView) -> str:
+    """`101` of the channel PJSIP/101-0000002a."""
+    return view.calling.base.partition("/")[2]
+
+
+def believed_account(view: LegView) -> Account | None:
+    """Whose account code it is, where that company owns another part of the leg as well.
+
+    Dialplans put PINs and what callers key into accountcode, and every leg that a call causes inherits it:
+    alone it proves nothing, unless companies.yaml says that this PBX's codes are to be trusted.
+    """
+    account = _account(view)
+    if account is None or view.columns.trust_account_codes:
+        return account
+    return account if _owns_a_part(view, account.company) else None
+
+
+def _account(view: LegView) -> Account | None:
+    code = view.leg.accountcode
+    if not code:
+        return None
+    account = view.directory.account(view.pbx, code, view.at)
+    if account is None and code.startswith(">"):
+        owners = view.directory.extension_owners(view.pbx, code[1:], view.at)
+        return Account(owners[0], code[1:]) if len(owners) == 1 else None
+    return account
+
+
+def _owns_a_part(view: LegView, company: CompanyId) -> bool:
+    parts = (view.called.company, view.calling.company, view.context_company, local_company(view))
+    if company in parts or (view.did is not None and view.did.company == company):
+        return True
+    if view.calling.kind is PartyKind.TRUNK:
+        return False  # src is what the outside says
+    return view.owns(company, endpoint_name(view)) or view.owns(company, view.leg.src)
+
+
+def local_company(view: LegView) -> CompanyId | None:
+    """Who owns the context that a Local channel was made in."""
+    if view.calling.kind is not PartyKind.LOCAL:
+        return None
+    context = view.calling.base.rpartition("@")[2]
+    entry = view.directory.context(view.pbx, context, view.at)
+    return entry.company if entry else None
+
+
+def from_outside(view: LegView) -> bool:
+    """Whether the leg begins outside: it came by a trunk, or its caller can only be outside."""
+    kind = view.calling.kind
+    if kind is PartyKind.TRUNK:
+        return True
+    if kind is PartyKind.UNLISTED:
+        return view.did is not None and _outside_number(view) and not _named_inside(view)
+    if kind is PartyKind.LOCAL and view.dialler is None and view.other_half is None:
+        return _outside_number(view)
+    return False
+
+
+def _outside_number(view: LegView) -> bool:
+    src = view.leg.src
+    if not view.directory.dialling(view.pbx, None).is_public(src):
+        return False
+    inside = view.directory.extension_owners(view.pbx, src, view.at)
+    return not inside and view.directory.did(view.pbx, src, view.at) is None
+
+
+def _named_inside(view: LegView) -> bool:
+    return bool(view.directory.extension_owners(view.pbx, endpoint_name(view), view.at))

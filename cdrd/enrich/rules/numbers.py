@@ -1,0 +1,72 @@
+"""The number that went over the trunk, and what the caller keyed for it."""
+
+from __future__ import annotations
+
+from cdrd.enrich.dialling import Dialling, is_number
+from cdrd.enrich.directory import PartyKind
+from cdrd.enrich.legview import LegView
+
+
+def dialling_of_leg(view: LegView) -> Dialling:
+    """How the one who answers for the leg writes numbers."""
+    return view.directory.dialling(view.pbx, view.origin.company)
+
+
+def number_sent(view: LegView) -> str | None:
+    """The number in Dial()'s arguments: what the carrier was given."""
+    if view.attended:
+        return number_sent(view.consultation) if view.consultation else None
+    for target in view.dialled.targets:
+        if target.number and is_number(target.number) and _over(view, target.base):
+            return target.number
+    before = view.before
+    if view.leg.dstchannel or before is None or before.leg.dst != view.leg.dst:
+        return None
+    return number_sent(before)
+
+
+def _over(view: LegView, base: str) -> bool:
+    """Whether it is the target that was reached; a group of lines has another name than its line."""
+    alone = len(view.dialled.targets) == 1 or view.called.kind is not PartyKind.TRUNK
+    return alone or base == view.called.base
+
+
+def outside_number(view: LegView) -> str | None:
+    """The number that went outside: what Dial() was given, or what the dialplan noted."""
+    sent = number_sent(view)
+    if sent is not None or view.attended:
+        return sent
+    noted = view.column(view.columns.dialled)
+    return noted if noted and is_number(noted) else None
+
+
+def without_prefix(view: LegView) -> str | None:
+    """What was keyed: dst without the outside-line prefix, where that is still there.
+
+    A dialplan that goes on with the stripped number leaves that in dst, and a stripped number can begin with
+    the same digit. So the number that was sent decides; only where there is none does the prefix by itself.
+    """
+    dst = view.keyed
+    if dst is None:
+        return None
+    dialling = dialling_of_leg(view)
+    number = outside_number(view)
+    if number is not None and _is_end_of(dst, number, dialling):
+        return dst
+    for prefix in view.directory.outside_prefixes(view.pbx, view.origin.company, view.at):
+        rest = dst[len(prefix) :]
+        if not rest or not dst.startswith(prefix):
+            continue
+        if _is_end_of(rest, number, dialling) if number else _stands_alone(view, dst, rest):
+            return rest
+    return dst
+
+
+def _is_end_of(dialled: str, number: str, dialling: Dialling) -> bool:
+    """Whether what was dialled is the number or its end: an area code or prefix may be before it."""
+    core = dialled.removeprefix("+")
+    return number.endswith(core) or dialling.written(dialled) == dialling.written(number)
+
+
+def _stands_alone(view: LegView, dst: str, rest: str) -> bool:
+    return is_number(rest) and not view.owns(view.origin.company, dst)

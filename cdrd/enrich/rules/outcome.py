@@ -1,0 +1,208 @@
+"""Direction, trunk, who pays, and what else the dialect tells of a leg."""
+
+from __future__ import annotations
+
+from cdrd.enrich.directory import PartyKind
+from cdrd.enrich.legview import PARKING_APPS, LegView
+from cdrd.enrich.rules import Rule, rule
+from cdrd.enrich.rules.evidence import from_outside
+from cdrd.records import CompanyId, Direction
+
+
+@rule("the far end is outside")
+def far_end_outside(view: LegView) -> Direction | None:
+    """Whoever made it: a leg over a trunk to the outside."""
+    return Direction.OUTBOUND if view.reached is not None and view.reached.outside else None
+
+
+@rule("it came from outside")
+def came_from_outside(view: LegView) -> Direction | None:
+    """By a trunk, or by a Local channel for a caller who did."""
+    if view.origin.inside:
+        return None
+    through = view.dialler is not None and view.dialler.direction is Direction.INBOUND
+    return Direction.INBOUND if through or from_outside(view) else None
+
+
+@rule("{company} and {target} are the same company")
+def same_company(view: LegView) -> Direction | None:
+    """Nobody else has part in it."""
+    target = view.reached.company if view.reached else None
+    return Direction.INTERNAL if target and target == view.origin.company else None
+
+
+@rule("{company} called {target}, and it stayed on the PBX")
+def other_company(view: LegView) -> Direction | None:
+    """Between two companies, without a trunk."""
+    target = view.reached.company if view.reached else None
+    return Direction.ONNET if target and view.origin.company else None
+
+
+DIRECTION_RULES: tuple[Rule[Direction], ...] = (
+    far_end_outside,
+    came_from_outside,
+    same_company,
+    other_company,
+)
+
+
+@rule("it went out over {dstchannel}")
+def trunk_out(view: LegView) -> str | None:
+    """The trunk that carried it, or was tried last."""
+    reached = view.reached
+    if reached is None or not reached.outside:
+        return None
+    return reached.trunk or view.column(view.columns.trunk)
+
+
+@rule("it came in by {channel}")
+def trunk_in(view: LegView) -> str | None:
+    """The trunk that a call from outside came by."""
+    if view.direction is not Direction.INBOUND:
+        return None
+    if view.calling.kind is PartyKind.TRUNK:
+        return view.calling.trunk
+    dialler = view.dialler
+    return dialler.attribution.trunk if dialler and dialler.attribution else None
+
+
+TRUNK_RULES: tuple[Rule[str], ...] = (trunk_out, trunk_in)
+
+
+@rule("companies.yaml says for {company} that in this situation {bill_to} pays")
+def agreed_payer(view: LegView) -> CompanyId | None:
+    """`pays` of the company that the leg belongs to."""
+    company = view.directory.companies.get(view.origin.company or CompanyId(""))
+    if company is None or not company.pays:
+        return None
+    who = next((company.pays[s] for s in _situations(view) if s in company.pays), None)
+    if who is None:
+        return None
+    return _role(view, who) if who in _ROLES else CompanyId(who)
+
+
+def _situations(view: LegView) -> tuple[str, ...]:
+    happened = (
+        ("transfer", view.transferrer is not None),
+        ("forward", view.forwarder is not None or _is_forwarded(view)),
+        ("auth", view.noted_auth is not None),
+    )
+    direction = (view.direction.value,) if view.direction else ()
+    return (*(situation for situation, so in happened if so), *direction)
+
+
+def _is_forwarded(view: LegView) -> bool:
+    return view.dialler is not None and view.origin is not view.dialler.origin
+
+
+_ROLES = frozenset({"caller", "transferrer", "forwarder", "target"})
+
+
+def _role(view: LegView, role: str) -> CompanyId | None:
+    """The company in the role; None where nobody of the companies is in it."""
+    if role == "target":
+        return view.reached.company if view.reached else None
+    if role == "transferrer":
+        return view.transferrer.company if view.transferrer else None
+    if role == "forwarder":
+        return view.origin.company if view.forwarder or _is_forwarded(view) else None
+    return first_caller(view)
+
+
+def first_caller(view: LegView) -> CompanyId | None:
+    """The company of the telephone that the call began with; None where it came from outside."""
+    while view.dialler is not None:
+        view = view.dialler
+    return view.calling.company if view.calling.kind is PartyKind.STATION else None
+
+
+@rule("the leg is {company}'s")
+def company_pays(view: LegView) -> CompanyId | None:
+    """Without another agreement: the caller's, the transferrer's, the number's owner."""
+    return view.origin.company
+
+
+PAYER_RULES: tuple[Rule[CompanyId], ...] = (agreed_payer, company_pays)
+
+
+@rule("{transferrer} was talking when the caller was moved on")
+def handed_on_by(view: LegView) -> str | None:
+    """The transferrer's extension, or its endpoint where that has none."""
+    party = view.transferrer
+    if party is None or party.kind not in (PartyKind.STATION, PartyKind.UNLISTED):
+        return None
+    return party.extension or party.base.partition("/")[2] or None
+
+
+XFER_RULES: tuple[Rule[str], ...] = (handed_on_by,)
+
+
+@rule("its number leads to a menu, or it was in the menu {dcontext}")
+def through_menu(view: LegView) -> bool | None:
+    """A menu leaves no row of its own; the number, the context or the application gives it away."""
+    if view.origin.inside:
+        return None
+    dialler = view.dialler
+    if dialler is not None and dialler.attribution is not None:
+        return dialler.attribution.is_ivr or None
+    context = view.directory.context(view.pbx, view.leg.dcontext, view.at)
+    in_menu = context is not None and bool(context.detail.get("ivr"))
+    return in_menu or (view.did is not None and view.did.ivr) or None
+
+
+@rule("the call was parked, or taken from parking")
+def parked(view: LegView) -> bool | None:
+    """From the Park() on; and the leg of who fetches."""
+    if view.parked or view.leg.lastapp in PARKING_APPS or view.leg.dcontext == "park-dial":
+        return True
+    if view.leg.dstchannel or not view.leg.dst:
+        return None
+    feature = view.directory.feature(view.pbx, view.origin.company, view.leg.dst, view.at)
+    return True if feature is not None and feature.name in ("park", "park_slots") else None
+
+
+@rule("the call was picked up by another telephone than it rang at")
+def picked_up(view: LegView) -> bool | None:
+    """Every leg of a call that was picked up, and that of the pick-up code."""
+    if view.picked or view.pickup_code:
+        return True
+    if view.leg.dstchannel or not view.leg.dst:
+        return None
+    feature = view.directory.feature(view.pbx, view.origin.company, view.leg.dst, view.at)
+    return True if feature is not None and feature.name == "pickup" else None
+
+
+@rule("the PIN of {auth} was accepted")
+def with_pin(view: LegView) -> bool | None:
+    """The dialplan noted whose PIN was keyed."""
+    return True if view.noted_auth is not None else None
+
+
+@rule("the PIN of {auth} was accepted")
+def pin_owner(view: LegView) -> str | None:
+    """As the dialplan noted it."""
+    return view.noted_auth
+
+
+@rule("it came back to {transferrer} after nobody had answered the transfer")
+def came_back(view: LegView) -> bool | None:
+    """A transfer that bounced."""
+    party, before = view.transferrer, view.before
+    if party is None or before is None or not view.called.base or before.transferrer is None:
+        return None
+    return True if view.called.base == party.base == before.transferrer.base else None
+
+
+@rule("the column {recording_column} has it")
+def recording(view: LegView) -> str | None:
+    """The name of the recording, where cdr_custom writes it."""
+    return view.column(view.columns.recording)
+
+
+IVR_RULES: tuple[Rule[bool], ...] = (through_menu,)
+PARKING_RULES: tuple[Rule[bool], ...] = (parked,)
+PICKUP_RULES: tuple[Rule[bool], ...] = (picked_up,)
+PIN_RULES: tuple[Rule[bool], ...] = (with_pin,)
+AUTH_RULES: tuple[Rule[str], ...] = (pin_owner,)
+BOUNCE_RULES: tuple[Rule[bool], ...] = (came_back,)
+RECORDING_RULES: tuple[Rule[str], ...] = (recording,)

@@ -1,0 +1,182 @@
+"""Where the leg went: outside over a trunk, or to a company.
+
+dstchannel is believed first, then lastdata, and dst last: Asterisk writes the target of a blind transfer
+over the dst of the leg before it.
+"""
+
+from __future__ import annotations
+
+from cdrd.enrich.call import far_end
+from cdrd.enrich.directory import Party, PartyKind
+from cdrd.enrich.legview import CONFERENCES, LegView, Reached
+from cdrd.enrich.rules import Rule, rule
+from cdrd.enrich.rules.evidence import from_outside
+from cdrd.enrich.rules.numbers import outside_number, without_prefix
+from cdrd.records import CompanyId
+
+
+@rule("it was in the conference {lastdata}")
+def conference(view: LegView) -> Reached | None:
+    """A conference writes a leg for each pair; the far end is the conference, not the other of the pair."""
+    if view.leg.lastapp not in CONFERENCES:
+        return None
+    return Reached(outside=False, company=view.context_company or view.origin.company)
+
+
+@rule("it went out over the trunk {dstchannel}")
+def over_trunk(view: LegView) -> Reached | None:
+    """The far end is outside."""
+    return _reached(view.called) if view.called.kind is PartyKind.TRUNK else None
+
+
+@rule("it reached {dstchannel}, an endpoint of {target}")
+def endpoint_reached(view: LegView) -> Reached | None:
+    """The far end is a telephone that a company owns."""
+    return _reached(view.called) if view.called.kind is PartyKind.STATION else None
+
+
+def _reached(party: Party) -> Reached:
+    if party.kind is PartyKind.TRUNK:
+        return Reached(outside=True, trunk=party.trunk)
+    return Reached(outside=False, company=party.company, extension=party.extension)
+
+
+@rule("it rang at {ringing}, where the call was picked up")
+def ringing_endpoint(view: LegView) -> Reached | None:
+    """The row of a pick-up code bears the name of the channel that rang."""
+    if view.picker is None and not (view.picked and not view.leg.dstchannel):
+        return None
+    return _reached(view.calling)
+
+
+@rule("it went to {dstchannel}, a Local channel to {local}")
+def handed_to_local_channel(view: LegView) -> Reached | None:
+    """A consultation, and what came of it, is for what the Local channel dialled; dst is empty or old."""
+    if view.called.kind is not PartyKind.LOCAL or not (view.attended or view.consulting):
+        return None
+    exten, _, name = view.called.base.removeprefix("Local/").rpartition("@")
+    entry = view.directory.context(view.pbx, name, view.at)
+    end = far_end(view)
+    if end.kind is PartyKind.TRUNK:
+        return _reached(end)
+    company = end.company or (entry.company if entry else None)
+    return Reached(outside=False, company=company, extension=exten)
+
+
+@rule("it is what became of the leg before on the same channel")
+def as_before(view: LegView) -> Reached | None:
+    """The dialplan after a Dial() that failed or was not answered: busy tone, voicemail."""
+    before = view.before
+    if view.leg.dstchannel or before is None or view.moved or before.leg.dst != view.leg.dst:
+        return None
+    reached = before.reached
+    if reached is None or len(before.dialled.targets) == 1 or before.consulting:
+        return reached
+    return reached._replace(extension=None)
+
+
+@rule("Dial() was told to call {lastdata}")
+def endpoint_dialled(view: LegView) -> Reached | None:
+    """A call that failed before a channel was made."""
+    if view.leg.dstchannel or not view.dialled.targets:
+        return None
+    base = view.dialled.targets[0].base
+    party = view.directory.party_of_base(view.pbx, base, view.at)
+    known = party.kind in (PartyKind.STATION, PartyKind.TRUNK)
+    reached = _reached(party) if known else None
+    if reached is None or len(view.dialled.targets) == 1:
+        return reached
+    return reached._replace(extension=None)
+
+
+@rule("the number called, {did}, belongs to {target}")
+def number_reached(view: LegView) -> Reached | None:
+    """A number of a company, where no telephone tells more."""
+    did = view.did
+    if did is None:
+        return None
+    extension = view.keyed if view.owns(did.company, view.keyed) else did.extension
+    return Reached(outside=False, company=did.company, extension=extension)
+
+
+@rule("{dstchannel} is no company's, but what was called is {target}'s")
+def unlisted_reached(view: LegView) -> Reached | None:
+    """A telephone that no endpoint pattern covers."""
+    if view.called.kind is not PartyKind.UNLISTED:
+        return None
+    name = view.called.base.partition("/")[2]
+    owners = view.directory.extension_owners(view.pbx, name, view.at)
+    if len(owners) == 1:
+        return Reached(outside=False, company=owners[0], extension=name)
+    company = _company_called(view)
+    extension = name if view.owns(company, name) else None
+    return Reached(outside=False, company=company, extension=extension) if company else None
+
+
+def _company_called(view: LegView) -> CompanyId | None:
+    did = view.did.company if view.did else None
+    return view.context_company or did or view.directory.default_company(view.pbx, view.at)
+
+
+@rule("{dst} is an extension of {target}, in whose context {dcontext} it was dialled")
+def extension_dialled(view: LegView) -> Reached | None:
+    """dst, where no channel tells more."""
+    for company in (view.context_company, view.origin.company):
+        if view.owns(company, view.leg.dst):
+            return Reached(outside=False, company=company, extension=view.leg.dst)
+    return None
+
+
+@rule("{dst} is a feature code")
+def feature_used(view: LegView) -> Reached | None:
+    """Who dials a feature code reaches the own PBX."""
+    company = view.origin.company
+    feature = view.directory.feature(view.pbx, company, view.leg.dst, view.at)
+    if feature is None or not view.origin.inside:
+        return None
+    return Reached(outside=False, company=company, extension=feature.extension)
+
+
+@rule("{dst} is a number of the public network")
+def number_outside(view: LegView) -> Reached | None:
+    """A call to the outside that reached no trunk."""
+    if from_outside(view) and view.transferrer is None and view.noted_auth is None:
+        return None
+    number = without_prefix(view) or outside_number(view)
+    if number is None or not view.directory.dialling(view.pbx, view.origin.company).is_public(
+        number
+    ):
+        return None
+    return Reached(outside=True, trunk=view.column(view.columns.trunk))
+
+
+@rule("it was in the context {dcontext} of {target}")
+def context_reached(view: LegView) -> Reached | None:
+    """An announcement, a menu, a mailbox: whatever the dialplan has there."""
+    company = view.context_company
+    return Reached(outside=False, company=company) if company else None
+
+
+@rule("it went no further than the own company")
+def own_company(view: LegView) -> Reached | None:
+    """A telephone that got nowhere."""
+    company = view.origin.company
+    return Reached(outside=False, company=company) if company and view.origin.inside else None
+
+
+REACHED_RULES: tuple[Rule[Reached], ...] = (
+    conference,
+    handed_to_local_channel,
+    over_trunk,
+    endpoint_reached,
+    ringing_endpoint,
+    as_before,
+    endpoint_dialled,
+    number_reached,
+    extension_dialled,
+    unlisted_reached,
+    feature_used,
+    number_outside,
+    context_reached,
+    own_company,
+)

@@ -1,0 +1,103 @@
+"""The story of a leg in words: for each property the rule that decided it, with the evidence it saw."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+
+from cdrd.enrich.attribution import decided_views
+from cdrd.enrich.channels import channel_base
+from cdrd.enrich.directory import Directory, Party
+from cdrd.enrich.legview import LegView
+from cdrd.enrich.printable import printable
+from cdrd.enrich.rules import SENTENCES
+from cdrd.records import Attribution, Leg, UnattributedReason
+
+_WHY_NOT = {
+    UnattributedReason.NO_MATCH: "nothing in the directory owns any part of the leg",
+    UnattributedReason.AMBIGUOUS: "two companies have the extension that calls, nothing tells which it is",
+    UnattributedReason.NO_DIRECTORY: "no directory has been applied",
+    UnattributedReason.FAULT: "a rule failed on this leg; the log has the words",
+}
+_UNSAID = ("acctid", "reason", "rules")
+
+
+def explain(
+    leg: Leg, call: Sequence[Leg], attribution: Attribution, directory: Directory | None
+) -> Iterator[str]:
+    """One line for each property that is filled, in the order of the attribution.
+
+    Nothing that a caller or a PBX wrote reaches the terminal as more than visible characters.
+    """
+    rules: Mapping[str, str] = json.loads(attribution.rules)
+    evidence = _evidence(leg, call, directory) if directory is not None else {}
+    said = {**evidence, **_decisions(attribution)}
+    for name, value in attribution._asdict().items():
+        rule = rules.get(name)
+        if name in _UNSAID or (rule is None and value in (None, False)):
+            continue
+        yield f"{name} {_value(value)}: {_sentence(rule, said)}"
+    if attribution.reason is not None:
+        yield f"company unknown: {_WHY_NOT[attribution.reason]} (reason {attribution.reason})"
+
+
+def _value(value: object) -> str:
+    if value is True:
+        return "true"
+    return "unknown" if value in (None, False) else printable(str(value))
+
+
+def _sentence(rule: str | None, said: Mapping[str, str]) -> str:
+    if rule is None:
+        return "no rule is recorded"
+    template = SENTENCES.get(rule, "decided by a rule of another version of cdrd")
+    return f"{template.format_map(_Evidence(said))} (rule {rule})"
+
+
+class _Evidence(dict[str, str]):
+    """Evidence that is not at hand is said to be missing, in words."""
+
+    def __missing__(self, key: str) -> str:
+        return f"(no {key})"
+
+
+def _decisions(attribution: Attribution) -> dict[str, str]:
+    names = ("company", "target", "bill_to", "auth")
+    return {name: printable(v) for name in names if (v := getattr(attribution, name))}
+
+
+def _evidence(leg: Leg, call: Sequence[Leg], directory: Directory) -> dict[str, str]:
+    views = decided_views([leg, *(other for other in call if other != leg)], directory)
+    view = next(view for view in views if view.leg is leg)
+    columns = ("channel", "dstchannel", "src", "dst", "dcontext", "accountcode", "lastdata")
+    found = {name: getattr(leg, name) for name in columns} | _linked(view)
+    return {name: printable(str(value)) for name, value in found.items() if value}
+
+
+def _linked(view: LegView) -> dict[str, str | None]:
+    """What other legs and the directory told."""
+    dialler = view.dialler
+    reached = view.reached
+    return {
+        "dialler": dialler.leg.channel if dialler else None,
+        "did": view.did.number if view.did else view.noted_number,
+        "extension": reached.extension if reached else None,
+        "forwarder": _named(view.forwarder) or _origin(view),
+        "local": channel_base(view.leg.dstchannel).removeprefix("Local/"),
+        "originated": _named(view.other_half.called if view.other_half else view.called),
+        "recording_column": view.columns.recording,
+        "ringing": view.leg.channel,
+        "transferrer": _named(view.transferrer),
+    }
+
+
+def _origin(view: LegView) -> str | None:
+    origin = view.origin
+    return f"extension {origin.extension} of {origin.company}" if origin.extension else None
+
+
+def _named(party: Party | None) -> str | None:
+    if party is None or not party.base:
+        return None
+    owner = f" (extension {party.extension} of {party.company})" if party.extension else ""
+    return party.base + owner

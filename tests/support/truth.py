@@ -1,0 +1,166 @@
+"""The captures as legs, and what is true of each: the intent of the calls, written by who placed them."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from cdrd.enrich.attribution import attribute_call
+from cdrd.enrich.companies import load_companies
+from cdrd.enrich.directory import Directory
+from cdrd.records import AcctId, Attribution, Leg
+
+CAPTURES = Path(__file__).parents[1] / "captures"
+COMPANIES = Path(__file__).parents[1] / "unit" / "enrich" / "captures_companies.yaml"
+CUSTOM = (
+    "accountcode peeraccount src dst dcontext clid channel dstchannel lastapp lastdata start start_us"
+    " answer answer_us end end_us duration billsec disposition amaflags uniqueid linkedid sequence"
+    " userfield trunkname dialfull authuser"
+).split()
+MASTER = (
+    "accountcode src dst dcontext clid channel dstchannel lastapp lastdata start answer end duration"
+    " billsec disposition amaflags uniqueid userfield peeraccount linkedid sequence"
+).split()
+EXTRA = ("trunkname", "dialfull", "authuser")
+PROPERTIES = (
+    *("company", "target", "bill_to", "direction", "src_ext", "dial_short", "dial_full", "trunk"),
+    *("xfer", "is_ivr", "is_park", "is_pick", "is_auth", "auth", "is_bounce"),
+)
+ZONES = {"variants/dst_london": "Europe/London"}
+MASTER_ZONES = ZONES | {"variants/gmt_plain": "UTC"}
+
+
+@cache
+def directory() -> Directory:
+    """The directory of the captured PBX."""
+    return Directory.compile(load_companies(COMPANIES).as_version(1))
+
+
+def _rows(path: Path) -> Iterator[list[str]]:
+    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+        yield from csv.reader(file)
+
+
+def _leg(row: dict[str, str], zone: ZoneInfo, acctid: int) -> Leg:
+    def moment(name: str) -> datetime | None:
+        text = row.get(name)
+        return datetime.fromisoformat(text).replace(tzinfo=zone) if text else None
+
+    start = moment("start")
+    assert start is not None
+    extra = {name: row[name] for name in EXTRA if row.get(name)}
+    texts = {name: row[name] for name in Leg._fields[3:11]}
+    return Leg(
+        calldate=start,
+        answerdate=moment("answer"),
+        enddate=moment("end"),
+        **texts,
+        duration=int(row["duration"]),
+        billsec=int(row["billsec"]),
+        disposition=row["disposition"],
+        amaflags=3,
+        accountcode=row["accountcode"],
+        uniqueid=row.get("uniqueid"),
+        linkedid=row.get("linkedid"),
+        sequence=int(row["sequence"]) if "sequence" in row else None,
+        peeraccount=row.get("peeraccount"),
+        userfield=row.get("userfield"),
+        extra=extra or None,
+        acctid=AcctId(acctid),
+    )
+
+
+@cache
+def custom_legs(capture: str) -> Sequence[Leg]:
+    """The legs that cdr_custom wrote: with linkedid and the columns of the dialplan."""
+    zone = ZoneInfo(ZONES.get(capture, "America/New_York"))
+    rows = _rows(CAPTURES / capture / "cdr-custom" / "full.csv")
+    return [_leg(dict(zip(CUSTOM, row, strict=True)), zone, n) for n, row in enumerate(rows, 1)]
+
+
+@cache
+def master_legs(capture: str) -> Sequence[Leg]:
+    """The legs that cdr_csv wrote, in the order of its files' rotation."""
+    zone = ZoneInfo(MASTER_ZONES.get(capture, "America/New_York"))
+    folder = CAPTURES / capture / "cdr-csv"
+    rotated = ("renamed-1", "renamed-2", "copied-1", "copied-2")
+    files = [folder / f"Master.csv.{name}" for name in rotated] + [folder / "Master.csv"]
+    rows = [row for file in files if file.exists() for row in _rows(file)]
+    return [_leg(dict(zip(MASTER, row, strict=False)), zone, n) for n, row in enumerate(rows, 1)]
+
+
+def calls(legs: Sequence[Leg]) -> list[list[Leg]]:
+    """The legs of each linkedid, or of each uniqueid where there is no linkedid."""
+    found: dict[str, list[Leg]] = {}
+    for leg in legs:
+        found.setdefault(leg.linkedid or leg.uniqueid or f"alone {leg.acctid}", []).append(leg)
+    return list(found.values())
+
+
+def attributions(legs: Sequence[Leg]) -> dict[int, Attribution]:
+    """What is decided of each leg, by its acctid."""
+    decided = (a for call in calls(legs) for a in attribute_call(call, directory()))
+    return {attribution.acctid: attribution for attribution in decided}
+
+
+class Truth(NamedTuple):
+    """What is expected of a leg."""
+
+    scenario: str
+    leg: Leg
+    expected: dict[str, Any]
+    """By property, for those that are defined."""
+
+
+@cache
+def truths(capture: str) -> Sequence[Truth]:
+    """Every leg with its expectation, by cdr_custom; cdr_csv has the same legs in the same order."""
+    by_identity = {(leg.uniqueid, leg.sequence): leg for leg in custom_legs(capture)}
+    return [*_of_scenarios(capture, by_identity), *_of_traffic(capture)]
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            yield json.loads(line)
+
+
+def _of_scenarios(
+    capture: str, by_identity: dict[tuple[str | None, int | None], Leg]
+) -> Iterator[Truth]:
+    for scenario in _lines(CAPTURES / capture / "scenarios.jsonl"):
+        rows = scenario.get("cdr_rows")
+        for row in rows if isinstance(rows, list) else ():
+            leg = by_identity.get((row["uniqueid"], row["sequence"]))
+            expected = row.get("expected")
+            if leg is None or not expected or expected.get("direction") == "lab":
+                continue
+            yield Truth(scenario["name"], leg, {p: expected.get(p) for p in PROPERTIES})
+
+
+def _of_traffic(capture: str) -> Iterator[Truth]:
+    legs = custom_legs(capture)
+    for call in _lines(CAPTURES / capture / "traffic.jsonl"):
+        found = [
+            leg
+            for leg in legs
+            if all(str(getattr(leg, name)).startswith(text) for name, text in call["find"].items())
+        ]
+        leg = min(found, key=lambda leg: abs(leg.calldate.timestamp() - call["at"]))
+        known = {p: call[p] for p in PROPERTIES if p in call}
+        flags = dict.fromkeys(
+            ("xfer", "is_ivr", "is_park", "is_pick", "is_auth", "is_bounce"), False
+        )
+        expected = {**flags, "auth": None, **known, "direction": call["kind"]}
+        yield Truth(f"traffic {call['kind']}", leg, expected)
+
+
+def agrees(expected: Any, decided: Any, name: str) -> bool:
+    """Whether the decision is what is true; `xfer: true` means that the transferrer is named."""
+    return bool(decided) == expected if name == "xfer" else decided == expected
