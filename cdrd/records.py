@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NamedTuple, NewType
 
@@ -47,7 +48,10 @@ class Reason(StrEnum):
     BAD_DISPOSITION = "bad_disposition"
     BAD_AMAFLAGS = "bad_amaflags"
     BAD_JSON = "bad_json"
+    BAD_XML = "bad_xml"
     MISSING_FIELD = "missing_field"
+    AMBIGUOUS = "ambiguous"
+    """It can be read in more than one way: somebody may have written a record inside a value."""
     TORN = "torn"
     """The file ended for good in the middle of the record."""
     REFUSED = "refused"
@@ -250,6 +254,68 @@ class QueueEvent(NamedTuple):
     event: str
     data: tuple[str, ...]
     pbx: str = ""
+
+
+CEL_COLUMNS = (
+    "line",
+    "byte_offset",
+    "eventtime",
+    "eventtype",
+    "uniqueid",
+    "linkedid",
+    "channame",
+    "exten",
+    "context",
+    "appname",
+    "appdata",
+    "cid_name",
+    "cid_num",
+    "cid_ani",
+    "cid_rdnis",
+    "cid_dnid",
+    "amaflags",
+    "accountcode",
+    "peeraccount",
+    "userfield",
+    "peer",
+    "userdeftype",
+    "extra",
+    "original",
+)
+"""The columns of a row of a CEL file's `DecodedChunk.rows`, in order; `extra` is jsonb or NULL."""
+
+QUEUE_COLUMNS = (
+    "line",
+    "byte_offset",
+    "eventtime",
+    "callid",
+    "queue",
+    "agent",
+    "event",
+    "data",
+    "original",
+)
+"""The columns of a row of a queue_log's `DecodedChunk.rows`, in order; `data` is text[], never NULL."""
+
+
+class CarrierRow(NamedTuple):
+    """One call as a carrier billed it to us: what it cost us, in the carrier's words."""
+
+    line: int
+    """Number of the line of the carrier's file that it begins with."""
+    carrier_call_id: str | None
+    calldate: datetime
+    caller: str
+    called: str
+    duration: int
+    """Whole seconds; a fraction is cut off and the carrier's text kept in `extra`."""
+    cost: Decimal
+    currency: str
+    charge_band: str
+    direction: str
+    description: str
+    extra: dict[str, Any] | None = None
+    """The carrier's other columns, by their names."""
 
 
 class Direction(StrEnum):
