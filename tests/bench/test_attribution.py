@@ -1,0 +1,93 @@
+"""Attribution: the rules alone, and the stage over legs that are already stored, with a large directory."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from bench.backlog import ZONE, Backlog, split_records
+from bench.companies import companies
+from bench.conftest import HORIZON, NEWEST, Daemons, Material, copied_in
+from bench.figures import Figures, per_second, ratio
+from bench.programs import Look
+
+from cdrd.decode.decoders import Shape, decoder_for
+from cdrd.enrich.batch import decide_calls
+from cdrd.enrich.companies import parse_companies
+from cdrd.enrich.directory import Directory
+from cdrd.records import AcctId, Decoded, Leg, SourceKind
+from cdrd.yamlfile import YamlDocument
+
+COMPANIES = 10_000
+REPETITIONS = 24
+BATCH = 5000
+ROUNDS = 3
+
+
+def large_directory() -> Directory:
+    content, problems = parse_companies(
+        YamlDocument(Path("companies.yaml"), companies(COMPANIES), {})
+    )
+    assert problems == []
+    return Directory.compile(content.as_version(1))
+
+
+def decoded_legs() -> list[Leg]:
+    decoder = decoder_for(Shape(SourceKind.ASTERISK_CSV, zone=ZONE))
+    whole = b"".join(Backlog().chunks(REPETITIONS))
+    legs = []
+    for acctid, raw in enumerate(split_records(whole), start=1):
+        record = decoder.record(raw, line=1, offset=0)
+        assert isinstance(record, Decoded)
+        legs.append(record.leg._replace(acctid=AcctId(acctid), pbx="default"))
+    return legs
+
+
+def test_rules_alone(figures: Figures) -> None:
+    directory, legs = large_directory(), decoded_legs()
+    batches = [legs[first : first + BATCH] for first in range(0, len(legs), BATCH)]
+    seconds = []
+    for _ in range(ROUNDS):
+        started = time.perf_counter()
+        decided = [decide_calls(batch, (), directory) for batch in batches]
+        seconds.append(time.perf_counter() - started)
+        attributions = [one for each in decided for call in each.calls for one in call]
+        assert len(attributions) == len(legs)
+        assert not any(each.faults for each in decided)
+    owned = sum(one.company is not None for one in attributions)
+    figures.add(
+        f"attribution rules alone, {COMPANIES:,} companies ({owned / len(legs):.1%} of the legs are owned)",
+        ours=per_second(len(legs), sorted(seconds)[ROUNDS // 2], "legs"),
+    )
+
+
+def test_stage_against_copy(
+    daemons: Daemons,
+    material: Material,
+    make_database: Callable[[], str],
+    tmp_path: Path,
+    figures: Figures,
+) -> None:
+    copy = copied_in(material, make_database())
+    dsn = make_database()
+    daemons.start(dsn, tmp_path, roles=("collect",))
+    os.link(material.csv, tmp_path / "Master.csv")
+    with Look(dsn) as look:
+        look.wait(NEWEST, material.count)
+        daemons.stop()
+        look.checkpoint()
+        daemons.start(dsn, tmp_path, roles=("enrich",), companies=COMPANIES)
+        before = look.value("SELECT count(*) FROM attribution")
+        started = time.perf_counter()
+        ended = look.wait(HORIZON, material.count)
+        assert look.value("SELECT count(*) FROM attribution") == material.count
+    figures.add(
+        f"attribution stage alone over {material.count - before:,} stored legs, {COMPANIES:,} companies, "
+        "against `psql \\copy`",
+        ours=per_second(material.count - before, ended - started, "legs"),
+        other=per_second(material.count, copy, "legs"),
+        ratio=ratio([(ended - started) / (material.count - before)], [copy / material.count]),
+        goal="≥ 0.5",
+    )

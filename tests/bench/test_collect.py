@@ -1,0 +1,141 @@
+"""A backlog becomes legs: against psql's copy, one-row inserts, rsyslog and pgloader."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+from bench.backlog import Backlog
+from bench.conftest import NEWEST, Daemons, Material, copied_in
+from bench.figures import Figures, per_second, ratio
+from bench.loaders import pgloader, rsyslog
+from bench.programs import Look
+
+ROUNDS = 3
+ROWS_ONE_BY_ONE = 3_000
+LINES = 100_000
+
+
+@pytest.fixture
+def collected_in(tmp_path: Path, daemons: Daemons) -> Callable[[str, Path, int], float]:
+    """Seconds from the appearance of a file to the commit of its last leg, by the real daemon."""
+
+    def measure(dsn: str, backlog: Path, count: int) -> float:
+        (tmp_path / "Master.csv").unlink(missing_ok=True)
+        daemons.start(dsn, tmp_path, roles=("collect",))
+        with Look(dsn) as look:
+            look.checkpoint()
+            started = time.perf_counter()
+            os.link(backlog, tmp_path / "Master.csv")
+            ended = look.wait(NEWEST, count)
+            assert look.value("SELECT count(*) FROM leg") == count
+            assert look.value("SELECT count(*) FROM suspense") == 0
+        daemons.stop()
+        return ended - started
+
+    return measure
+
+
+async def inserted_in(dsn: str, rows: list[asyncpg.Record]) -> float:
+    """Seconds of inserting rows one by one, each committed, by a prepared statement."""
+    connection = await asyncpg.connect(dsn)
+    names = ", ".join(rows[0].keys())
+    places = ", ".join(f"${number}" for number in range(1, len(rows[0]) + 1))
+    insert = await connection.prepare(f"INSERT INTO leg ({names}) VALUES ({places})")  # noqa: S608 - own columns
+    started = time.perf_counter()
+    for row in rows:
+        await insert.fetch(*row.values())
+    ended = time.perf_counter()
+    assert await connection.fetchval("SELECT count(*) FROM leg") == len(rows)
+    await connection.close()
+    return ended - started
+
+
+def test_collect_against_copy(
+    material: Material,
+    make_database: Callable[[], str],
+    collected_in: Callable[[str, Path, int], float],
+    figures: Figures,
+) -> None:
+    ours, copy = [], []
+    for _ in range(ROUNDS):
+        copy.append(copied_in(material, make_database()))
+        ours.append(collected_in(make_database(), material.csv, material.count))
+    figures.add(
+        f"collect: {material.count:,} records of Master.csv → committed legs, against `psql \\copy`",
+        ours=per_second(material.count, sorted(ours)[1], "legs"),
+        other=per_second(material.count, sorted(copy)[1], "legs"),
+        ratio=ratio(ours, copy),
+        goal="≥ 0.8",
+    )
+
+
+def test_collect_against_one_row_inserts(
+    material: Material,
+    make_database: Callable[[], str],
+    collected_in: Callable[[str, Path, int], float],
+    figures: Figures,
+) -> None:
+    dsn = make_database()
+    ours = collected_in(dsn, material.csv, material.count) / material.count
+    with Look(dsn) as look:
+        rows = look.rows(
+            f"SELECT {material.copy_columns} FROM leg WHERE acctid <= $1 ORDER BY acctid",  # noqa: S608 - own columns
+            ROWS_ONE_BY_ONE,
+        )
+    other = asyncio.run(inserted_in(make_database(), rows)) / len(rows)
+    figures.add(
+        "collect, against one-row inserts with a commit each (prepared, same table)",
+        ours=per_second(1, ours, "legs"),
+        other=per_second(1, other, "legs"),
+        ratio=ratio([ours], [other]),
+        goal="≥ 30",
+    )
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, int]]:
+    """Records without raw newlines and invalid UTF-8, which line-wise readers would break on."""
+    path = tmp_path_factory.mktemp("plain") / "plain.csv"
+    backlog = Backlog(tame=True)
+    written = backlog.write(path, backlog.repetitions(LINES))
+    yield path, written
+    path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("what", "program", "load"),
+    [
+        ("rsyslog imfile + ompgsql (raw lines, no types, only a key)", "rsyslogd", rsyslog),
+        ("pgloader (18 typed columns, the same indexes)", "pgloader", pgloader),
+    ],
+    ids=["rsyslog", "pgloader"],
+)
+def test_collect_against_loaders(  # noqa: PLR0917 - fixtures are parameters
+    what: str,
+    program: str,
+    load: Callable[[str, Path, int, Path], float],
+    plain: tuple[Path, int],
+    make_database: Callable[[], str],
+    collected_in: Callable[[str, Path, int], float],
+    tmp_path: Path,
+    figures: Figures,
+) -> None:
+    path, count = plain
+    if shutil.which(program) is None:
+        figures.add(f"collect, against {what}", ours="", other="not installed")
+        pytest.skip(f"{program} is not installed")
+    ours = collected_in(make_database(), path, count)
+    other = load(make_database(), path, count, tmp_path)
+    figures.add(
+        f"collect, against {what}",
+        ours=per_second(count, ours, "legs"),
+        other=per_second(count, other, "rows"),
+        ratio=ratio([ours], [other]),
+    )
