@@ -1,0 +1,28 @@
+"""Everything a follower can tell its operator, as one list."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class What(StrEnum):
+    """The facts; each is an event of the log by this name."""
+
+    FILE_FOUND = "file_found"
+    FILE_ROTATED = "file_rotated"
+    FILE_TRUNCATED = "file_truncated"
+    FILE_FINISHED = "file_finished"
+    FILE_CUT = "file_cut"
+    """A compressed file ends too early, or is damaged: what could be read of it is read."""
+    FILE_UNREADABLE = "file_unreadable"
+    FILE_READABLE = "file_readable"
+    BYTES_UNREAD = "bytes_unread"
+
+
+class Happened(NamedTuple):
+    """One fact about one file."""
+
+    what: What
+    path: str
+    detail: dict[str, str | int]
