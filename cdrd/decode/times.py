@@ -14,7 +14,8 @@ from itertools import product
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-FIRST_YEAR, LAST_YEAR = 1970, 2199
+FIRST_YEAR, LAST_YEAR = 1969, 2199
+"""A PBX without a clock begins in 1970, which is 1969 west of Greenwich."""
 
 _CLOCK = frozenset(f":{minute:02}:{second:02}" for minute in range(60) for second in range(60))
 _LOCAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
