@@ -63,12 +63,19 @@ class OpenFiles:
             generation = restored(track.generation, generations, track)
             track.generation = generation
             track.looked = None
-            if generation.position.offset and (
-                likeness(track.content, generation.position) is not Likeness.SAME
-            ):
+            if not _holds(track):
                 self.close(track)
                 lost.append(generation)
         return lost
+
+
+def _holds(track: Track) -> bool:
+    """Whether an open file still is what is read from it."""
+    position = track.generation.position
+    try:
+        return not position.offset or likeness(track.content, position) is Likeness.SAME
+    except OSError:
+        return False
 
 
 def restored(old: Generation, generations: Generations, track: Track | None = None) -> Generation:

@@ -1,0 +1,239 @@
+"""The stage: claims a source, reads its files in a thread, stores what they hold, until stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from cdrd import metrics
+from cdrd.clock import stopwatch
+from cdrd.collect.follow import Reading
+from cdrd.collect.happened import Happened, What
+from cdrd.collect.paths import SourceFiles
+from cdrd.collect.storing import Stored, store
+from cdrd.collect.tracks import Appetite, Taken
+from cdrd.decode.decoders import Shape, decoder_for
+from cdrd.errors import Conflict, RowRefused, SourceUnavailable, Unavailable
+from cdrd.logs import escape_control, get_logger, mask_number
+from cdrd.records import Claim
+from cdrd.settings import SourceSettings
+from cdrd.store.database import Database
+from cdrd.store.sources import Claims, positions, register_source
+
+_T = TypeVar("_T")
+_FAULTS = (Unavailable, Conflict, RowRefused, TimeoutError)
+"""What is tried again. After each of them only the database knows what is stored."""
+_CLAIM_EVERY = 1.0
+"""Seconds between two attempts to claim a source that another daemon has."""
+_FIRST_POLL = 0.002
+"""Seconds until a file is looked at again after its end was reached; doubled up to `idle_poll`."""
+_LONGEST_PAUSE = 5.0
+"""Seconds between two attempts after faults."""
+_BEAT_EVERY = 1.0
+"""Seconds between two beats while the database is waited for."""
+_STORE_DEADLINE = 120.0
+"""Seconds after which a database that says nothing at all counts as away."""
+_LAG_EVERY = 1.0
+"""Seconds between two measurements of how much is unread."""
+_SHOWN = 200
+"""So many bytes of a suspended record are logged; `cdrd suspense show` has all of them."""
+_WARNED = {What.FILE_CUT, What.FILE_UNREADABLE, What.BYTES_UNREAD}
+
+
+async def collect(  # noqa: PLR0913 - what a stage is given, each by its name
+    source: SourceSettings,
+    *,
+    database: Database,
+    claims: Claims,
+    batch_bytes: int,
+    beat: Callable[[], None],
+    stopping: asyncio.Event,
+) -> None:
+    """Collects from one source until `stopping` is set; then everything read is stored or read again."""
+    stage = _Stage(source, database, claims, beat, stopping)
+    await stage.run(_files(source, batch_bytes))
+
+
+def shape_of(source: SourceSettings) -> Shape:
+    """What the decoder needs to know of a source."""
+    return Shape(
+        kind=source.kind,
+        zone=source.zone,
+        columns=source.columns,
+        ambiguous=source.ambiguous,
+        max_record_bytes=source.max_record_bytes,
+    )
+
+
+def _files(source: SourceSettings, batch_bytes: int) -> SourceFiles:
+    decoder = decoder_for(shape_of(source))
+    most = max(batch_bytes, 2 * source.max_record_bytes + 65536)
+    return SourceFiles(
+        source.path, source.rotated, Reading(decoder.chunk, Appetite(batch_bytes, most))
+    )
+
+
+class _Stage:
+    """One source, collected: claimed, resumed and read on until a fault; then all of that again."""
+
+    def __init__(
+        self,
+        source: SourceSettings,
+        database: Database,
+        claims: Claims,
+        beat: Callable[[], None],
+        stopping: asyncio.Event,
+    ) -> None:
+        self._source = source
+        self._database = database
+        self._claims = claims
+        self._beat = beat
+        self._stopping = stopping
+        self._log = get_logger(source=source.name)
+        self._reading = False
+        """Whether a thread is reading: its files must not be closed under it."""
+        self._failures = 0
+        self._lag_at = float("-inf")
+
+    async def run(self, files: SourceFiles) -> None:
+        """Until told to stop."""
+        up = metrics.source_up.labels(self._source.name)
+        up.set(0)
+        try:
+            while not self._stopping.is_set():
+                try:
+                    claim = await self._claim()
+                    if claim is not None:
+                        up.set(1)
+                        await self._turns(files, claim)
+                except _FAULTS as fault:
+                    up.set(0)
+                    await self._failed(fault)
+        finally:
+            up.set(0)
+            if not self._reading:
+                files.close()
+
+    async def _claim(self) -> Claim | None:
+        """The claim, once no other daemon has it; None when told to stop before."""
+        source = self._source
+        source_id = await self._beating(
+            register_source(self._database, name=source.name, kind=source.kind, pbx=source.pbx)
+        )
+        told = False
+        while not self._stopping.is_set():
+            claim = await self._beating(self._claims.claim(source_id))
+            if claim is not None:
+                self._log.info("source_claimed", epoch=claim.epoch)
+                return claim
+            if not told:
+                self._log.info("source_claimed_elsewhere")
+                told = True
+            await self._wait(_CLAIM_EVERY)
+        return None
+
+    async def _turns(self, files: SourceFiles, claim: Claim) -> None:
+        """While one piece is stored the next one is read and decoded, on the assumption that it will be."""
+        known = await self._beating(positions(self._database, claim.source_id))
+        await self._in_thread(files.resume, known)
+        poll = _FIRST_POLL
+        taken = await self._read(files)
+        while not self._stopping.is_set():
+            self._beat()
+            if taken is None:
+                self._failures = 0
+                await self._wait(poll)
+                poll = min(2 * poll, self._source.idle_poll.total_seconds())
+                taken = await self._read(files)
+                continue
+            poll = _FIRST_POLL
+            storing = asyncio.create_task(store(self._database, claim, taken))
+            try:
+                following = await self._read(files)
+            finally:
+                stored = await self._beating(storing)
+            self._tell_stored(taken, stored)
+            taken = following
+
+    async def _read(self, files: SourceFiles) -> Taken | None:
+        taken = await self._in_thread(files.take)
+        for fact in files.happened():
+            self._tell(fact)
+        if stopwatch() - self._lag_at >= _LAG_EVERY:
+            self._lag_at = stopwatch()
+            metrics.lag_bytes.labels(self._source.name).set(await self._in_thread(files.lag))
+        return taken
+
+    async def _in_thread(self, work: Callable[..., _T], *arguments: Any) -> _T:
+        def done() -> _T:
+            try:
+                return work(*arguments)
+            except OSError as error:
+                raise SourceUnavailable(f"{self._source.path}: {error}") from error
+            finally:
+                self._reading = False
+
+        self._reading = True
+        return await asyncio.to_thread(done)
+
+    async def _beating(self, work: Awaitable[_T]) -> _T:
+        """What the database answers; it may take its time, but not for ever."""
+        task = asyncio.ensure_future(work)
+        try:
+            async with asyncio.timeout(_STORE_DEADLINE):
+                while not task.done():
+                    self._beat()
+                    await asyncio.wait([task], timeout=_BEAT_EVERY)
+        finally:
+            task.cancel()
+        return await task
+
+    async def _wait(self, seconds: float) -> None:
+        self._beat()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+
+    async def _failed(self, fault: Exception) -> None:
+        """Said once until it goes well again, counted each time, and tried again a little later."""
+        metrics.faults.labels("collect", type(fault).__name__).inc()
+        if not self._failures:
+            self._log.warning("collecting_failed", kind=type(fault).__name__, error=str(fault))
+        longest = min(_LONGEST_PAUSE, 0.1 * 2**self._failures)
+        self._failures = min(self._failures + 1, 10)
+        await self._wait(random.uniform(longest / 2, longest))  # noqa: S311 - jitter is no secret
+
+    def _tell_stored(self, taken: Taken, stored: Stored) -> None:
+        self._failures = 0
+        name = self._source.name
+        metrics.collected_bytes.labels(name).inc(taken.decoded.consumed)
+        metrics.legs.labels(name).inc(stored.legs)
+        counts = Counter(record.reason for record in stored.rejected)
+        for reason, count in counts.items():
+            metrics.suspended.labels(name, reason.value).inc(count)
+            first = next(record for record in stored.rejected if record.reason is reason)
+            self._log.warning(
+                "records_suspended",
+                reason=reason.value,
+                records=count,
+                path=taken.start.path,
+                line=first.line,
+                offset=first.offset,
+                detail=mask_number(first.detail),
+                raw=escape_control(first.raw[:_SHOWN].decode("utf-8", "replace")),
+            )
+
+    def _tell(self, fact: Happened) -> None:
+        name = self._source.name
+        if fact.what is What.FILE_ROTATED:
+            metrics.rotations.labels(name, fact.detail["how"]).inc()
+        elif fact.what is What.FILE_TRUNCATED:
+            metrics.rotations.labels(name, "truncated").inc()
+        elif fact.what is What.BYTES_UNREAD:
+            metrics.unread_bytes.labels(name).inc(int(fact.detail["bytes"]))
+        tell = self._log.warning if fact.what in _WARNED else self._log.info
+        tell(fact.what.value, path=fact.path, **fact.detail)
