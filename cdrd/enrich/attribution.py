@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Any
 
 from cdrd.enrich.call import view_call
 from cdrd.enrich.directory import Directory, PartyKind
 from cdrd.enrich.legview import LegView, Origin
-from cdrd.enrich.rules import Rule, first_of
 from cdrd.enrich.rules.dialled import DIAL_FULL_RULES, DIAL_SHORT_RULES
 from cdrd.enrich.rules.evidence import endpoint_name, from_outside
 from cdrd.enrich.rules.origin import CALLER_RULES, ORIGIN_RULES
@@ -89,70 +87,76 @@ def _attribution(view: LegView) -> Attribution:
     return view.attribution
 
 
-_REST: tuple[tuple[Rule[Any], ...], ...] = (
-    DIAL_SHORT_RULES,
-    DIAL_FULL_RULES,
-    TRUNK_RULES,
-    XFER_RULES,
-    IVR_RULES,
-    PARKING_RULES,
-    PICKUP_RULES,
-    PIN_RULES,
-    AUTH_RULES,
-    BOUNCE_RULES,
-    RECORDING_RULES,
-)
-"""The rules of the properties that follow src_ext in an attribution, in its order."""
-
-_DECIDED_BY = (
-    *("company", "target", "bill_to", "direction", "src_ext", "dial_short", "dial_full", "trunk"),
-    *("xfer", "is_ivr", "is_park", "is_pick", "is_auth", "auth", "is_bounce", "call_rec"),
-)
+_SAID = ("company", "target", "bill_to", "direction", "src_ext", "dial_short", "dial_full", "trunk")
+_NOTICED = ("xfer", "is_ivr", "is_park", "is_pick", "is_auth", "auth", "is_bounce", "call_rec")
 
 
 def _decide(view: LegView) -> None:
     """Origin first, then what was reached, then the direction between them; the rest stands on these."""
-    origin, made_by = first_of(ORIGIN_RULES, view)
+    view.sorted_out()
+    origin, made_by = ORIGIN_RULES.first(view)
     view.origin = origin or Origin(inside=_inside(view))
-    src_ext, named_by = view.origin.extension, made_by
-    if src_ext is None:
-        src_ext, named_by = first_of(CALLER_RULES, view)
-    view.reached, reached_by = first_of(REACHED_RULES, view)
-    view.direction, directed_by = first_of(DIRECTION_RULES, view)
-    bill_to, paid_by = first_of(PAYER_RULES, view)
-    company = view.origin.company
-    target = view.reached.company if view.reached else None
-    values, rest_by = zip(*[first_of(rules, view) for rules in _REST], strict=True)
-    names = (made_by, reached_by if target else None, paid_by, directed_by, named_by, *rest_by)
-    dial_short, dial_full, trunk, xfer, ivr, park, pick, pin, auth, bounce, call_rec = values
-    view.attribution = Attribution(
-        acctid=view.leg.acctid or UNSTORED,
-        company=company,
-        target=target,
-        bill_to=bill_to,
-        direction=view.direction,
-        src_ext=src_ext,
-        dial_short=dial_short or None,
-        dial_full=dial_full or None,
-        trunk=trunk,
-        xfer=xfer,
-        is_ivr=bool(ivr),
-        is_park=bool(park),
-        is_pick=bool(pick),
-        is_auth=bool(pin),
-        auth=auth,
-        is_bounce=bool(bounce),
-        call_rec=call_rec,
-        reason=None if company else _reason(view),
-        rules=rules_text(names),
+    named_by = made_by
+    if view.origin.extension is None and view.origin.inside:
+        extension, named_by = CALLER_RULES.first(view)
+        if extension is not None:
+            view.origin = view.origin._replace(extension=extension)
+    view.reached, reached_by = REACHED_RULES.first(view)
+    view.direction, directed_by = DIRECTION_RULES.first(view)
+    view.attribution = _attributed(view, (made_by, reached_by, directed_by, named_by))
+
+
+def _attributed(view: LegView, decided_by: tuple[str | None, ...]) -> Attribution:
+    made_by, reached_by, directed_by, named_by = decided_by
+    company, src_ext = view.origin.company, view.origin.extension
+    target = view.reached.company if view.reached is not None else None
+    bill_to, paid_by = PAYER_RULES.first(view)
+    dial_short, short_by = DIAL_SHORT_RULES.first(view)
+    dial_full, full_by = DIAL_FULL_RULES.first(view)
+    trunk, trunk_by = TRUNK_RULES.first(view)
+    xfer, xfer_by = XFER_RULES.first(view)
+    is_ivr, ivr_by = IVR_RULES.first(view)
+    is_park, park_by = PARKING_RULES.first(view)
+    is_pick, pick_by = PICKUP_RULES.first(view)
+    is_auth, pin_by = PIN_RULES.first(view)
+    auth, auth_by = AUTH_RULES.first(view)
+    is_bounce, bounce_by = BOUNCE_RULES.first(view)
+    call_rec, recorded_by = RECORDING_RULES.first(view)
+    target_by = reached_by if target else None
+    src_by = named_by if src_ext else None
+    said_by = (made_by, target_by, paid_by, directed_by, src_by, short_by, full_by, trunk_by)
+    noticed_by = (xfer_by, ivr_by, park_by, pick_by, pin_by, auth_by, bounce_by, recorded_by)
+    return Attribution(
+        view.leg.acctid or UNSTORED,
+        company,
+        target,
+        bill_to,
+        view.direction,
+        src_ext,
+        dial_short or None,
+        dial_full or None,
+        trunk,
+        xfer,
+        is_ivr is True,
+        is_park is True,
+        is_pick is True,
+        is_auth is True,
+        auth,
+        is_bounce is True,
+        call_rec,
+        None if company else _reason(view),
+        rules_text(said_by, noticed_by),
     )
 
 
 @lru_cache(maxsize=1 << 14)
-def rules_text(names: tuple[str | None, ...]) -> str:
+def rules_text(said_by: tuple[str | None, ...], noticed_by: tuple[str | None, ...]) -> str:
     """The names of the rules as JSON; there are few combinations, so that equal ones are one text."""
-    decided = {what: name for what, name in zip(_DECIDED_BY, names, strict=True) if name}
-    return json.dumps(decided, separators=(",", ":"))
+    decided = {
+        **dict(zip(_SAID, said_by, strict=True)),
+        **dict(zip(_NOTICED, noticed_by, strict=True)),
+    }
+    return json.dumps({what: rule for what, rule in decided.items() if rule}, separators=(",", ":"))
 
 
 def _inside(view: LegView) -> bool:

@@ -38,6 +38,9 @@ def view_call(legs: Iterable[Leg], directory: Directory) -> Sequence[LegView]:
     if len(views) > 1:
         views.sort(key=_in_time)
         _link(views)
+    elif views and views[0].replaced and not views[0].rowless:
+        views[0].plain = False
+        _took_the_place(views[0], ())
     return views
 
 
@@ -54,6 +57,7 @@ def _link(views: Sequence[LegView]) -> None:
     channels: defaultdict[tuple[str, str], list[LegView]] = defaultdict(list)
     reached: defaultdict[str, list[LegView]] = defaultdict(list)
     for view in views:
+        view.plain = False
         channels[view.leg.uniqueid or "", view.leg.channel].append(view)
         if view.leg.dstchannel:
             reached[view.leg.dstchannel].append(view)
@@ -108,9 +112,7 @@ def _called_and_calling(view: LegView, reached_by: Sequence[LegView]) -> None:
     if leg.lastapp == "AppDial" and not leg.dstchannel:
         view.pickup_code = bool(leg.dst)
         view.consulting = not leg.dst
-    elif leg.lastapp == "AppDial" and leg.dstchannel.startswith("Local/"):
-        view.consulting = True
-    elif first.answered and view.at >= first.ended:
+    elif not view.consulting and first.answered and view.at >= first.ended:
         view.transferrer = first.calling
         view.moved = True
 
@@ -125,6 +127,7 @@ def _follow(chain: Sequence[LegView]) -> None:
             continue
         if before is not None and view.transferrer is None:
             view.transferrer = before.transferrer
+            view.consulting |= before.consulting and view.leg.lastapp == "AppDial"
         if view.replaced:
             _took_the_place(view, chain)
         elif talking is not None and _follows(view, talking):

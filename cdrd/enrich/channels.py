@@ -17,7 +17,11 @@ _LOCAL = re.compile(r"Local/(.+)-([0-9a-f]+);([12])", re.DOTALL)
 def channel_base(channel: str) -> str:
     """`PJSIP/acme-101` of `PJSIP/acme-101-0000002a`: what the name says beyond the number of the call."""
     cut = channel.rfind("-")
-    base = channel[:cut] if cut > 0 else channel
+    return unmasked(channel[:cut] if cut > 0 else channel)
+
+
+def unmasked(base: str) -> str:
+    """The name of the channel itself, of one whose place another channel has taken."""
     for mask in _MASKS:
         base = base.removeprefix(mask)
     return base

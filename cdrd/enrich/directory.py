@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from enum import Enum
+from enum import IntEnum, auto
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from cdrd.enrich.channels import channel_base
+from cdrd.enrich.channels import unmasked
 from cdrd.enrich.compiled import Compiled, compile_entries, holds
 from cdrd.enrich.dialling import Dialling, cleaned, dialling_of
 from cdrd.records import Company, CompanyId, DirectoryVersion, Entry, EntryKind
@@ -21,16 +21,16 @@ REMEMBERED = 1 << 16
 """Channels, contexts and numbers whose owners are remembered, so that memory does not grow with calls."""
 
 
-class PartyKind(Enum):
+class PartyKind(IntEnum):
     """What stands at one end of a leg."""
 
-    NOBODY = "nobody"
-    STATION = "station"
+    NOBODY = 0
+    STATION = auto()
     """An endpoint that a company owns."""
-    TRUNK = "trunk"
-    LOCAL = "local"
+    TRUNK = auto()
+    LOCAL = auto()
     """A Local channel: not a party, but a way through the dialplan to one."""
-    UNLISTED = "unlisted"
+    UNLISTED = auto()
     """A telephone, or a trunk that nobody listed."""
 
 
@@ -101,6 +101,8 @@ class Directory:
         self._parties = lru_cache(maxsize=REMEMBERED)(self._find_parties)
         self._contexts = lru_cache(maxsize=REMEMBERED)(self._find_contexts)
         self._accounts = lru_cache(maxsize=REMEMBERED)(self._find_accounts)
+        self._prefixes = lru_cache(maxsize=REMEMBERED)(self._find_prefixes)
+        self._features = lru_cache(maxsize=REMEMBERED)(self._find_features)
         self._dids = lru_cache(maxsize=REMEMBERED)(self._find_dids)
         self.dialling = lru_cache(maxsize=REMEMBERED)(self._dialling)
         self.columns = lru_cache(maxsize=REMEMBERED)(self._columns)
@@ -115,7 +117,8 @@ class Directory:
         """What a channel belongs to."""
         if not channel:
             return NOBODY
-        for party, entry in self._parties(pbx, channel_base(channel)):
+        cut = channel.rfind("-")
+        for party, entry in self._parties(pbx, channel[:cut] if cut > 0 else channel):
             if entry is None or holds(entry, at):
                 return party
         raise AssertionError("the last of the candidates always holds")
@@ -124,7 +127,8 @@ class Directory:
         """The same for a name without the number of the call, as Dial() has it."""
         return self.party(pbx, f"{base}-0", at)
 
-    def _find_parties(self, pbx: str, base: str) -> tuple[_DatedParty, ...]:
+    def _find_parties(self, pbx: str, name: str) -> tuple[_DatedParty, ...]:
+        base = unmasked(name)
         if base.startswith("Local/"):
             return (_DatedParty(Party(PartyKind.LOCAL, base), None),)
         endpoint = base.partition("/")[2]
@@ -209,25 +213,33 @@ class Directory:
     ) -> tuple[str, ...]:
         """What is keyed before an outside number; a company's own list replaces that of the PBX."""
         for owner in (company, None):
-            prefixes = {
-                entry.pattern
-                for scope in (pbx, None)
-                for entry in self._found.prefixes.get((scope, owner), ())
-                if holds(entry, at)
-            }
+            prefixes = tuple(e.pattern for e in self._prefixes(pbx, owner) if holds(e, at))
             if prefixes:
-                return tuple(sorted(prefixes, key=len, reverse=True))
+                return prefixes
         return ()
+
+    def _find_prefixes(self, pbx: str, company: CompanyId | None) -> tuple[Entry, ...]:
+        """The longest first."""
+        found = [e for scope in (pbx, None) for e in self._found.prefixes.get((scope, company), ())]
+        return tuple(sorted(found, key=lambda entry: -len(entry.pattern)))
 
     def feature(
         self, pbx: str, company: CompanyId | None, dialled: str, at: datetime
     ) -> Feature | None:
         """What was asked for, where what was dialled is a feature code."""
-        scopes = ((pbx, company), (None, company), (pbx, None), (None, None))
-        for entry, wild in self._found.features.find(scopes, dialled):
+        for feature, entry in self._features(pbx, company, dialled):
             if holds(entry, at):
-                return Feature(str(entry.detail.get("feature", "other")), wild or None)
+                return feature
         return None
+
+    def _find_features(
+        self, pbx: str, company: CompanyId | None, dialled: str
+    ) -> tuple[tuple[Feature, Entry], ...]:
+        scopes = ((pbx, company), (None, company), (pbx, None), (None, None))
+        return tuple(
+            (Feature(str(entry.detail.get("feature", "other")), wild or None), entry)
+            for entry, wild in self._found.features.find(scopes, dialled)
+        )
 
     def _dialling(self, pbx: str, company: CompanyId | None) -> Dialling:
         owner = self.companies.get(company) if company else None

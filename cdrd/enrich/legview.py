@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from cdrd.enrich.channels import NOT_DIALLED, Dialled, channel_base, parse_dial
-from cdrd.enrich.directory import Columns, Did, Directory, Party
+from cdrd.enrich.channels import NOT_DIALLED, parse_dial
+from cdrd.enrich.directory import Did, Directory, Party, PartyKind
 from cdrd.records import Attribution, CompanyId, Direction, Leg
 
 DIALLING_APPS = frozenset({"Dial", "RetryDial"})
@@ -16,6 +16,9 @@ _NAMED_TECHS = frozenset({"PJSIP", "SIP", "SCCP"})
 """Where the channel has the name that was dialled; that of a DAHDI group or an IAX2 host need not."""
 _NOBODY_DIALS = frozenset({"", "s", "t", "i", "h", "a", "o", "e", "T", "~~s~~", "failed"})
 """Extensions of the dialplan's own."""
+
+
+KINDS = len(PartyKind)
 
 
 class Origin(NamedTuple):
@@ -37,86 +40,80 @@ class Reached(NamedTuple):
 
 
 class LegView:
-    """Facts about a leg, and the decisions as they fall: origin, reached, direction, then the rest."""
+    """Facts about a leg, and the decisions as they fall: origin, reached, direction, then the rest.
 
-    __slots__ = (
-        "_did",
-        "answered_for",
-        "at",
-        "attended",
-        "attribution",
-        "before",
-        "called",
-        "calling",
-        "columns",
-        "consultation",
-        "consulting",
-        "dialled",
-        "dialler",
-        "direction",
-        "directory",
-        "forwarder",
-        "leg",
-        "moved",
-        "origin",
-        "other_half",
-        "overwritten",
-        "parked",
-        "pbx",
-        "picked",
-        "picker",
-        "pickup_code",
-        "reached",
-        "through",
-        "transferrer",
-    )
+    A leg alone is the usual one: what only other legs tell stands here as it is without them.
+    """
+
+    plain = True
+    """A leg alone, from the party that calls to the one that was dialled; nothing below is known of it."""
+    before: LegView | None = None
+    """The leg before it on the same channel."""
+    dialler: LegView | None = None
+    """The leg that dialled the Local channel which this leg is an end of."""
+    other_half: LegView | None = None
+    """The leg of the other end of the Local channel."""
+    through: LegView | None = None
+    """The leg of the far end of the Local channel that was reached."""
+    transferrer: Party | None = None
+    moved = False
+    """The transfer happened right before this leg."""
+    attended = False
+    """dst and lastdata still say whom the transferrer had been."""
+    consulting = False
+    """What was called calls by itself, before an attended transfer."""
+    consultation: LegView | None = None
+    """The leg by which the transferrer had reached the same channel before."""
+    overwritten = False
+    """dst is that of the transfer that came after."""
+    forwarder: Party | None = None
+    parked = False
+    picked = False
+    pickup_code = False
+    picker: Party | None = None
+    answered_for: LegView | None = None
+    """Of several telephones that rang, the leg of the one that answered."""
+
+    origin = Origin(inside=False)
+    reached: Reached | None = None
+    direction: Direction | None = None
+    attribution: Attribution | None = None
+
+    _did: bool | Did | None = False
+    number_outside: str | None = None
+    """The number that went outside, once it was asked for; empty where it went nowhere."""
+    dialled = NOT_DIALLED
+    noted_number: str | None = None
+    """The number that the dialplan noted in a column or in userfield."""
+    noted_auth: str | None = None
+    """The extension whose PIN was keyed, as the dialplan noted it."""
+
+    sort = 0
+    """Which rules are for it: by the kinds of its ends, and by whether it is linked."""
 
     def __init__(self, leg: Leg, directory: Directory) -> None:
         self.leg = leg
         self.directory = directory
-        self.pbx = leg.pbx
-        self.at = leg.calldate
-        self.columns: Columns = directory.columns(leg.pbx)
-        self.calling: Party = directory.party(leg.pbx, leg.channel, leg.calldate)
-        self.called: Party = directory.party(leg.pbx, leg.dstchannel, leg.calldate)
-        self.dialled: Dialled = (
-            parse_dial(leg.lastdata) if leg.lastapp in DIALLING_APPS else NOT_DIALLED
-        )
-        self._did: bool | Did | None = False
-        self._no_links()
-        self.origin: Origin = _UNDECIDED
-        self.reached: Reached | None = None
-        self.direction: Direction | None = None
-        self.attribution: Attribution | None = None
+        self.pbx = pbx = leg.pbx
+        self.at = at = leg.calldate
+        self.columns = directory.columns(pbx)
+        self.calling = directory.party(pbx, leg.channel, at)
+        self.called = directory.party(pbx, leg.dstchannel, at)
+        if leg.lastapp in DIALLING_APPS:
+            self.dialled = parse_dial(leg.lastdata)
+        elif leg.lastapp == "AppDial" and not leg.dst and leg.dstchannel.startswith("Local/"):
+            self.consulting = True
+            self.plain = False
+        if leg.uniqueid is None:
+            self.plain = False
+        if leg.extra or leg.userfield:
+            columns = self.columns
+            self.noted_number = self.column(columns.did) or self._mark(columns.did_mark)
+            self.noted_auth = self.column(columns.auth) or self._mark(columns.auth_mark)
 
-    def _no_links(self) -> None:
-        """What a leg alone knows of others."""
-        self.before: LegView | None = None
-        """The leg before it on the same channel."""
-        self.dialler: LegView | None = None
-        """The leg that dialled the Local channel which this leg is an end of."""
-        self.other_half: LegView | None = None
-        """The leg of the other end of the Local channel."""
-        self.through: LegView | None = None
-        """The leg of the far end of the Local channel that was reached."""
-        self.transferrer: Party | None = None
-        self.moved = False
-        """The transfer happened right before this leg."""
-        self.attended = False
-        """dst and lastdata still say whom the transferrer had been."""
-        self.consulting = False
-        """What was called calls by itself, before an attended transfer."""
-        self.consultation: LegView | None = None
-        """The leg by which the transferrer had reached the same channel before."""
-        self.overwritten = False
-        """dst is that of the transfer that came after."""
-        self.forwarder: Party | None = None
-        self.parked = False
-        self.picked = False
-        self.pickup_code = False
-        self.picker: Party | None = None
-        self.answered_for: LegView | None = None
-        """Of several telephones that rang, the leg of the one that answered."""
+    def sorted_out(self) -> None:
+        """Nothing more will be learnt from other legs."""
+        self.sort = (self.calling.kind * KINDS + self.called.kind) * 2 + self.plain
 
     @property
     def did(self) -> Did | None:
@@ -129,16 +126,6 @@ class LegView:
             self._did = found
         return self._did  # type: ignore[return-value]  # False is gone by now
 
-    @property
-    def noted_number(self) -> str | None:
-        """The number that the dialplan noted in a column or in userfield."""
-        return self.column(self.columns.did) or self.mark(self.columns.did_mark)
-
-    @property
-    def noted_auth(self) -> str | None:
-        """The extension whose PIN was keyed, as the dialplan noted it."""
-        return self.column(self.columns.auth) or self.mark(self.columns.auth_mark)
-
     def column(self, name: str) -> str | None:
         """What cdr_custom wrote beyond the columns of Asterisk."""
         extra = self.leg.extra
@@ -147,7 +134,7 @@ class LegView:
         value = extra.get(name)
         return str(value) if value not in (None, "") else None
 
-    def mark(self, mark: str) -> str | None:
+    def _mark(self, mark: str) -> str | None:
         """`01908555101` of a userfield `did:01908555101`.
 
         What follows an empty part is the called channel's: Asterisk joins both with a semicolon.
@@ -200,15 +187,29 @@ class LegView:
         return leg.enddate or leg.calldate + timedelta(seconds=leg.duration)
 
     @property
+    def rowless(self) -> bool:
+        """Whether other rows of its channel may exist that nothing ties to it (no uniqueid is written)."""
+        return self.leg.uniqueid is None
+
+    @property
+    def picks_up(self) -> bool:
+        """Whether it is the row of a pick-up code, which bears the name of the telephone that rang."""
+        leg = self.leg
+        if self.pickup_code:
+            return True
+        if leg.lastapp != "AppDial" or leg.dstchannel or not leg.dst:
+            return False
+        feature = self.directory.feature(self.pbx, self.calling.company, leg.dst, self.at)
+        return feature is not None and feature.name == "pickup"
+
+    @property
     def replaced(self) -> bool:
         """The channel reached is none of those that were dialled."""
         dialled = self.dialled
-        if not dialled.targets or not dialled.complete or not self.leg.dstchannel:
+        reached = self.called.base
+        if not dialled.targets or not reached:
             return False
-        if any(target.base.partition("/")[0] not in _NAMED_TECHS for target in dialled.targets):
-            return False
-        reached = channel_base(self.leg.dstchannel)
-        return all(target.base != reached for target in dialled.targets)
-
-
-_UNDECIDED = Origin(inside=False)
+        for target in dialled.targets:
+            if target.base == reached or target.base.partition("/")[0] not in _NAMED_TECHS:
+                return False
+        return dialled.complete

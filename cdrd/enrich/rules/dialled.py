@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from cdrd.enrich.directory import PartyKind
 from cdrd.enrich.legview import CONFERENCES, LegView
-from cdrd.enrich.rules import Rule, rule
+from cdrd.enrich.rules import Rules, rule
 from cdrd.enrich.rules.numbers import dialling_of_leg, outside_number, without_prefix
 from cdrd.records import Direction
 
@@ -23,7 +23,7 @@ def _for_its_dialler(view: LegView) -> LegView | None:
     return dialler
 
 
-@rule("what was keyed before {dialler} was dialled")
+@rule("what was keyed before {dialler} was dialled", plain=False, calling=(PartyKind.LOCAL,))
 def keyed_by_dialler(view: LegView) -> str | None:
     """The leg behind a Local channel is for what its dialler keyed."""
     dialler = _for_its_dialler(view)
@@ -32,17 +32,17 @@ def keyed_by_dialler(view: LegView) -> str | None:
     return dialler.attribution.dial_short or UNKNOWABLE
 
 
-@rule("dst of a Local channel's leg, where that is a public number")
+@rule("dst of a Local channel's leg, where that is a public number", calling=(PartyKind.LOCAL,))
 def keyed_before_local_channel(view: LegView) -> str | None:
     """Behind a Local channel whose dialler is not known, dst may be the dialplan's own."""
-    if view.calling.kind is not PartyKind.LOCAL or view.dialler or view.other_half:
+    if view.dialler or view.other_half:
         return None
     if _outside(view) or (view.keyed and _dst_is_number(view)):
         return without_prefix(view)
     return UNKNOWABLE
 
 
-@rule("the consultation before the transfer")
+@rule("the consultation before the transfer", plain=False)
 def keyed_to_consult(view: LegView) -> str | None:
     """After an attended transfer dst still says whom the transferrer had been."""
     if not view.attended and not (view.consulting and not view.keyed):
@@ -54,7 +54,7 @@ def keyed_to_consult(view: LegView) -> str | None:
     return (view.reached and view.reached.extension) or UNKNOWABLE
 
 
-@rule("the endpoint in lastdata, since dst is that of the transfer after it")
+@rule("the endpoint in lastdata, since dst is that of the transfer after it", plain=False)
 def keyed_before_transfer(view: LegView) -> str | None:
     """The dst of a leg before a blind transfer is not its own."""
     if not view.overwritten:
@@ -68,10 +68,10 @@ def keyed_before_transfer(view: LegView) -> str | None:
 @rule("{dst}, a feature code")
 def feature_code(view: LegView) -> str | None:
     """Feature codes are kept as they were keyed."""
-    if not view.leg.dst:
+    if _outside(view) or not view.leg.dst:
         return None
     feature = view.directory.feature(view.pbx, view.origin.company, view.leg.dst, view.at)
-    return view.leg.dst if feature is not None and not _outside(view) else None
+    return view.leg.dst if feature is not None else None
 
 
 @rule("{dst}, without the prefix for an outside line")
@@ -120,15 +120,38 @@ def extension_reached(view: LegView) -> str | None:
     return view.reached.extension if view.reached and view.leg.dstchannel else None
 
 
-@rule("who fetched the call from parking was not dialled")
+@rule("who fetched the call from parking was not dialled", plain=False)
 def keyed_before_parking(view: LegView) -> str | None:
     """What the parker keyed is in no row, and dst is from before."""
     return UNKNOWABLE if _fetched(view) else None
 
 
-DIAL_SHORT_RULES: tuple[Rule[str], ...] = (
+@rule(
+    "dst and lastdata contradict each other, and other rows of the channel cannot be told",
+    plain=False,
+)
+def contradicting_rows(view: LegView) -> str | None:
+    """Without uniqueid, a transfer that came later may have written its target over dst."""
+    if not view.rowless or len(view.dialled.targets) != 1 or view.reached is None:
+        return None
+    if view.replaced:
+        return UNKNOWABLE
+    extension = view.reached.extension
+    elsewhere = extension is not None and not view.leg.dst.endswith(extension)
+    return UNKNOWABLE if elsewhere and _names_another(view) else None
+
+
+def _names_another(view: LegView) -> bool:
+    dst = view.leg.dst
+    if view.owns(view.context_company, dst):
+        return True
+    return not _dst_is_number(view) and _public(view, without_prefix(view) or dst)
+
+
+DIAL_SHORT_RULES: Rules[str] = Rules(
     keyed_by_dialler,
     keyed_before_parking,
+    contradicting_rows,
     keyed_before_local_channel,
     keyed_to_consult,
     keyed_before_transfer,
@@ -149,7 +172,7 @@ def _public(view: LegView, number: str) -> bool:
     return dialling_of_leg(view).is_public(number)
 
 
-@rule("what it expanded to when {dialler} dialled it")
+@rule("what it expanded to when {dialler} dialled it", plain=False, calling=(PartyKind.LOCAL,))
 def expanded_by_dialler(view: LegView) -> str | None:
     """The leg behind a Local channel is for what its dialler called."""
     dialler = _for_its_dialler(view)
@@ -197,7 +220,7 @@ def no_party_called(view: LegView) -> str | None:
     return UNKNOWABLE if app in CONFERENCES or app in _NOT_FOR_A_PARTY else None
 
 
-@rule("who fetched the call from parking was not dialled")
+@rule("who fetched the call from parking was not dialled", plain=False)
 def taken_from_parking(view: LegView) -> str | None:
     """Asterisk repeats the Dial() before the parking; the parker's own dialling is in no row."""
     return UNKNOWABLE if _fetched(view) else None
@@ -207,7 +230,7 @@ def _fetched(view: LegView) -> bool:
     return view.parked and view.replaced and view.direction is Direction.INTERNAL
 
 
-@rule("the telephone that rang, in {lastdata}, before another one picked up")
+@rule("the telephone that rang, in {lastdata}, before another one picked up", plain=False)
 def ringing_telephone(view: LegView) -> str | None:
     """Who picks up takes a call that was for somebody else."""
     if not view.picked or not view.replaced or len(view.dialled.targets) != 1:
@@ -221,6 +244,8 @@ def ringing_telephone(view: LegView) -> str | None:
 def member_that_answered(view: LegView) -> str | None:
     """Of telephones that rang together, all legs are for the one that answered."""
     answered = view.answered_for
+    if answered is None and view.rowless and len(view.dialled.targets) > 1 and not view.answered:
+        return UNKNOWABLE
     if answered is None or not answered.called.company or not answered.called.extension:
         return None
     return f"{answered.called.company}-{answered.called.extension}"
@@ -238,7 +263,7 @@ def extension_in_full(view: LegView) -> str | None:
     return f"{reached.company}-{extension}" if extension else None
 
 
-DIAL_FULL_RULES: tuple[Rule[str], ...] = (
+DIAL_FULL_RULES: Rules[str] = Rules(
     expanded_by_dialler,
     number_in_full,
     number_called_in_full,

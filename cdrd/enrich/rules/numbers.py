@@ -33,6 +33,12 @@ def _over(view: LegView, base: str) -> bool:
 
 def outside_number(view: LegView) -> str | None:
     """The number that went outside: what Dial() was given, or what the dialplan noted."""
+    if view.number_outside is None:
+        view.number_outside = _outside_number(view) or ""
+    return view.number_outside or None
+
+
+def _outside_number(view: LegView) -> str | None:
     sent = number_sent(view)
     if sent is not None or view.attended:
         return sent
@@ -49,23 +55,23 @@ def without_prefix(view: LegView) -> str | None:
     dst = view.keyed
     if dst is None:
         return None
-    dialling = dialling_of_leg(view)
     number = outside_number(view)
-    if number is not None and _is_end_of(dst, number, dialling):
+    if number is not None and number.endswith(dst):
         return dst
-    for prefix in view.directory.outside_prefixes(view.pbx, view.origin.company, view.at):
-        rest = dst[len(prefix) :]
-        if not rest or not dst.startswith(prefix):
-            continue
-        if _is_end_of(rest, number, dialling) if number else _stands_alone(view, dst, rest):
-            return rest
+    rests = _rests(view, dst)
+    if number is None:
+        return next((rest for rest in rests if _stands_alone(view, dst, rest)), dst)
+    written = dialling_of_leg(view).written
+    for dialled in (*rests, dst):
+        if number.endswith(dialled.removeprefix("+")) or written(dialled) == written(number):
+            return dialled
     return dst
 
 
-def _is_end_of(dialled: str, number: str, dialling: Dialling) -> bool:
-    """Whether what was dialled is the number or its end: an area code or prefix may be before it."""
-    core = dialled.removeprefix("+")
-    return number.endswith(core) or dialling.written(dialled) == dialling.written(number)
+def _rests(view: LegView, dst: str) -> list[str]:
+    """What is left of dst without a prefix that it begins with."""
+    prefixes = view.directory.outside_prefixes(view.pbx, view.origin.company, view.at)
+    return [dst[len(p) :] for p in prefixes if dst.startswith(p) and len(dst) > len(p)]
 
 
 def _stands_alone(view: LegView, dst: str, rest: str) -> bool:

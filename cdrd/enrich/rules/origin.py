@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from cdrd.enrich.directory import PartyKind
 from cdrd.enrich.legview import DIALLING_APPS, LegView, Origin
-from cdrd.enrich.rules import Rule, rule
+from cdrd.enrich.rules import NOT_STATION, Rules, rule
 from cdrd.enrich.rules.evidence import (
     believed_account,
     endpoint_name,
@@ -31,32 +31,20 @@ from cdrd.enrich.rules.evidence import (
 from cdrd.records import CompanyId
 
 
-@rule("a telephone picked the call up with {dst}")
+@rule("a telephone picked the call up with {dst}", called=(PartyKind.NOBODY,))
 def picked_up_by(view: LegView) -> Origin | None:
-    """The row of a pick-up code is the picker's, whatever channel it names."""
-    if not view.pickup_code and not _is_pickup_code(view):
+    """The row of a pick-up code is the picker's, though it names the channel that rang."""
+    if not view.picks_up:
         return None
     company = view.calling.company or view.context_company
-    if view.picker is not None:
-        return Origin(
-            inside=True, company=view.picker.company or company, extension=view.picker.extension
-        )
-    if view.leg.lastapp != "AppDial":
-        return None
+    if view.picker is not None and view.picker.company is not None:
+        return Origin(inside=True, company=view.picker.company, extension=view.picker.extension)
     account = believed_account(view)
     extension = account.extension if account and account.company == company else None
     return Origin(inside=True, company=company, extension=extension)
 
 
-def _is_pickup_code(view: LegView) -> bool:
-    if view.leg.dstchannel or not view.leg.dst:
-        return False
-    company = view.calling.company
-    feature = view.directory.feature(view.pbx, company, view.leg.dst, view.at)
-    return feature is not None and feature.name == "pickup"
-
-
-@rule("{transferrer} handed the call on")
+@rule("{transferrer} handed the call on", plain=False)
 def transferrer(view: LegView) -> Origin | None:
     """After a transfer the transferrer answers for the call."""
     party = view.transferrer
@@ -65,7 +53,7 @@ def transferrer(view: LegView) -> Origin | None:
     return Origin(inside=True, company=party.company, extension=party.extension)
 
 
-@rule("{forwarder} forwards its calls")
+@rule("{forwarder} forwards its calls", plain=False)
 def forwarder(view: LegView) -> Origin | None:
     """A forwarded call is the forwarding extension's from there on."""
     if view.forwarder is not None and view.called.kind is not PartyKind.LOCAL:
@@ -109,17 +97,21 @@ def _is_number_of(dialler: LegView, number: str) -> bool:
     return dialler.directory.did(dialler.pbx, number, dialler.at) is not None
 
 
-@rule("it is the other end of the Local channel that {dialler} dialled")
+@rule(
+    "it is the other end of the Local channel that {dialler} dialled",
+    plain=False,
+    calling=(PartyKind.LOCAL,),
+)
 def caller_of_local_channel(view: LegView) -> Origin | None:
     """A Local channel calls for whoever dialled it."""
     origin = view.dialler.origin if view.dialler is not None else None
     return origin if origin is not None and origin.company else None
 
 
-@rule("the call was originated through a Local channel to {originated}")
+@rule("the call was originated through a Local channel to {originated}", calling=(PartyKind.LOCAL,))
 def originated(view: LegView) -> Origin | None:
     """Originated through a Local channel: the telephone that it rang first is the caller."""
-    if view.calling.kind is not PartyKind.LOCAL or view.dialler is not None:
+    if view.dialler is not None:
         return None
     first_half = view.leg.channel.endswith(";1")
     if view.other_half is not None and (view.other_half.leg.dstchannel or view.leg.dstchannel):
@@ -128,7 +120,7 @@ def originated(view: LegView) -> Origin | None:
             return Origin(inside=True, company=party.company, extension=party.extension)
     company = local_company(view)
     exten = view.calling.base.removeprefix("Local/").partition("@")[0]
-    if first_half and view.owns(company, exten):
+    if first_half and view.leg.dstchannel and view.owns(company, exten):
         return Origin(inside=True, company=company, extension=exten)
     return None
 
@@ -145,73 +137,77 @@ def pin(view: LegView) -> Origin | None:
     return Origin(inside=True, company=company, extension=auth) if company else None
 
 
-@rule("the calling channel {channel} is an endpoint of {company}")
+@rule("the calling channel {channel} is an endpoint of {company}", calling=(PartyKind.STATION,))
 def calling_endpoint(view: LegView) -> Origin | None:
     """The telephone that calls."""
     party = view.calling
-    if party.kind is not PartyKind.STATION:
-        return None
-    return Origin(inside=True, company=party.company, extension=party.extension)
+    in_doubt = (
+        view.rowless and view.replaced
+    )  # transferred, picked up or fetched: its other rows would tell
+    extension = None if in_doubt else party.extension
+    return Origin(inside=True, company=party.company, extension=extension)
 
 
-@rule("the number called, {did}, belongs to {company}")
+@rule("the number called, {did}, belongs to {company}", calling=NOT_STATION)
 def number_called(view: LegView) -> Origin | None:
     """A call from outside is that of the owner of the number."""
-    if view.did is None or not from_outside(view):
+    if not from_outside(view) or view.did is None:
         return None
     return Origin(inside=False, company=view.did.company)
 
 
-@rule("the call from outside reached {dstchannel}, an endpoint of {company}")
+@rule(
+    "the call from outside reached {dstchannel}, an endpoint of {company}",
+    calling=NOT_STATION,
+    called=(PartyKind.STATION,),
+)
 def endpoint_called(view: LegView) -> Origin | None:
     """A call from outside whose number is not known."""
-    if view.called.kind is not PartyKind.STATION or not from_outside(view):
-        return None
-    return Origin(inside=False, company=view.called.company)
+    return Origin(inside=False, company=view.called.company) if from_outside(view) else None
 
 
-@rule("the call from outside was in the context {dcontext} of {company}")
+@rule("the call from outside was in the context {dcontext} of {company}", calling=NOT_STATION)
 def context_entered(view: LegView) -> Origin | None:
     """A call from outside that reached no telephone."""
     company = view.context_company
     return Origin(inside=False, company=company) if company and from_outside(view) else None
 
 
-@rule("the call came by a trunk of {company}")
+@rule("the call came by a trunk of {company}", calling=(PartyKind.TRUNK,))
 def own_trunk(view: LegView) -> Origin | None:
     """A trunk that one company owns."""
     company = view.calling.company
-    if view.calling.kind is not PartyKind.TRUNK or company is None:
-        return None
-    return Origin(inside=False, company=company)
+    return Origin(inside=False, company=company) if company else None
 
 
-@rule("the Local channel {channel} to the outside was made in a context of {company}")
+@rule(
+    "the Local channel {channel} to the outside was made in a context of {company}",
+    calling=(PartyKind.LOCAL,),
+    called=(PartyKind.TRUNK,),
+)
 def context_to_outside(view: LegView) -> Origin | None:
     """Whose dialplan dialled out, where the leg that caused it is not known."""
-    if view.calling.kind is not PartyKind.LOCAL or view.called.kind is not PartyKind.TRUNK:
-        return None
     company = local_company(view) or view.context_company
     return Origin(inside=True, company=company) if company else None
 
 
-@rule("the calling channel {channel} is named after an extension that only {company} has")
+@rule(
+    "the calling channel {channel} is named after an extension that only {company} has",
+    calling=(PartyKind.UNLISTED,),
+)
 def endpoint_named_by_extension(view: LegView) -> Origin | None:
     """A telephone that no endpoint pattern covers, with a name that says whose it is."""
-    if view.calling.kind is not PartyKind.UNLISTED:
-        return None
     name = endpoint_name(view)
     owners = view.directory.extension_owners(view.pbx, name, view.at)
     return Origin(inside=True, company=owners[0], extension=name) if len(owners) == 1 else None
 
 
 @rule(
-    "the account code {accountcode} is that of {company}, which owns another part of the leg as well"
+    "the account code {accountcode} is that of {company}, which owns another part of the leg as well",
+    calling=(PartyKind.NOBODY, *NOT_STATION),
 )
 def account_code(view: LegView) -> Origin | None:
     """Believed only of a company that has something else to do with the leg."""
-    if view.calling.kind is PartyKind.STATION:
-        return None
     account = believed_account(view)
     if account is None:
         return None
@@ -227,7 +223,9 @@ def _caller(view: LegView, named: str | None) -> str | None:
     return named
 
 
-@rule("the leg was in the context {dcontext} of {company}")
+@rule(
+    "the leg was in the context {dcontext} of {company}", calling=(PartyKind.NOBODY, *NOT_STATION)
+)
 def context(view: LegView) -> Origin | None:
     """Weaker than it looks: a call to another company's number ends up in that company's context."""
     company = view.context_company
@@ -236,16 +234,19 @@ def context(view: LegView) -> Origin | None:
     return Origin(inside=not from_outside(view), company=company)
 
 
-@rule("no company owns the station {channel}, and {company} is the company for those")
+@rule(
+    "no company owns the station {channel}, and {company} is the company for those",
+    calling=(PartyKind.UNLISTED,),
+)
 def unowned_station(view: LegView) -> Origin | None:
     """A telephone without an owner."""
-    if view.calling.kind is not PartyKind.UNLISTED or from_outside(view):
+    if from_outside(view):
         return None
     company = view.directory.default_company(view.pbx, view.at)
     return Origin(inside=True, company=company) if company else None
 
 
-ORIGIN_RULES: tuple[Rule[Origin], ...] = (
+ORIGIN_RULES: Rules[Origin] = Rules(
     picked_up_by,
     transferrer,
     forwarder,
@@ -267,10 +268,12 @@ ORIGIN_RULES: tuple[Rule[Origin], ...] = (
 
 @rule("{src} is an extension of {company}")
 def calling_number(view: LegView) -> str | None:
-    """The caller's number, where the channel names no extension and nobody else answers for it."""
-    if not view.origin.inside or view.transferrer is not None or view.forwarder is not None:
+    """The caller's number, where the channel names no extension and nobody else answers for the leg."""
+    if not view.origin.inside or view.transferrer is not None or view.picks_up:
         return None
-    if view.calling.kind is PartyKind.LOCAL and view.called.kind is PartyKind.TRUNK:
+    if view.rowless and view.replaced:
+        return None
+    if view.calling.kind is PartyKind.LOCAL and not _own_number(view):
         return None
     for number in (view.leg.src, endpoint_name(view)):
         if view.owns(view.origin.company, number):
@@ -278,4 +281,13 @@ def calling_number(view: LegView) -> str | None:
     return None
 
 
-CALLER_RULES: tuple[Rule[str], ...] = (calling_number,)
+def _own_number(view: LegView) -> bool:
+    """Behind a Local channel the caller can be another than who made it (a forward, a consultation), but
+    not where another company's number was dialled.
+    """
+    return view.called.kind is not PartyKind.TRUNK and _is_number_of(view, view.leg.dst)
+
+
+CALLER_RULES: Rules[str] = Rules(
+    calling_number,
+)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cdrd.enrich.directory import PartyKind
 from cdrd.enrich.legview import PARKING_APPS, LegView
-from cdrd.enrich.rules import Rule, rule
+from cdrd.enrich.rules import NOT_STATION, Rules, rule
 from cdrd.enrich.rules.evidence import from_outside
 from cdrd.records import CompanyId, Direction
 
@@ -38,7 +38,7 @@ def other_company(view: LegView) -> Direction | None:
     return Direction.ONNET if target and view.origin.company else None
 
 
-DIRECTION_RULES: tuple[Rule[Direction], ...] = (
+DIRECTION_RULES: Rules[Direction] = Rules(
     far_end_outside,
     came_from_outside,
     same_company,
@@ -55,7 +55,7 @@ def trunk_out(view: LegView) -> str | None:
     return reached.trunk or view.column(view.columns.trunk)
 
 
-@rule("it came in by {channel}")
+@rule("it came in by {channel}", calling=NOT_STATION)
 def trunk_in(view: LegView) -> str | None:
     """The trunk that a call from outside came by."""
     if view.direction is not Direction.INBOUND:
@@ -66,7 +66,7 @@ def trunk_in(view: LegView) -> str | None:
     return dialler.attribution.trunk if dialler and dialler.attribution else None
 
 
-TRUNK_RULES: tuple[Rule[str], ...] = (trunk_out, trunk_in)
+TRUNK_RULES: Rules[str] = Rules(trunk_out, trunk_in)
 
 
 @rule("companies.yaml says for {company} that in this situation {bill_to} pays")
@@ -122,10 +122,10 @@ def company_pays(view: LegView) -> CompanyId | None:
     return view.origin.company
 
 
-PAYER_RULES: tuple[Rule[CompanyId], ...] = (agreed_payer, company_pays)
+PAYER_RULES: Rules[CompanyId] = Rules(agreed_payer, company_pays)
 
 
-@rule("{transferrer} was talking when the caller was moved on")
+@rule("{transferrer} was talking when the caller was moved on", plain=False)
 def handed_on_by(view: LegView) -> str | None:
     """The transferrer's extension, or its endpoint where that has none."""
     party = view.transferrer
@@ -134,10 +134,10 @@ def handed_on_by(view: LegView) -> str | None:
     return party.extension or party.base.partition("/")[2] or None
 
 
-XFER_RULES: tuple[Rule[str], ...] = (handed_on_by,)
+XFER_RULES: Rules[str] = Rules(handed_on_by)
 
 
-@rule("its number leads to a menu, or it was in the menu {dcontext}")
+@rule("its number leads to a menu, or it was in the menu {dcontext}", calling=NOT_STATION)
 def through_menu(view: LegView) -> bool | None:
     """A menu leaves no row of its own; the number, the context or the application gives it away."""
     if view.origin.inside:
@@ -153,23 +153,29 @@ def through_menu(view: LegView) -> bool | None:
 @rule("the call was parked, or taken from parking")
 def parked(view: LegView) -> bool | None:
     """From the Park() on; and the leg of who fetches."""
-    if view.parked or view.leg.lastapp in PARKING_APPS or view.leg.dcontext == "park-dial":
+    leg = view.leg
+    if view.parked or leg.lastapp in PARKING_APPS or leg.dcontext == "park-dial":
         return True
-    if view.leg.dstchannel or not view.leg.dst:
-        return None
-    feature = view.directory.feature(view.pbx, view.origin.company, view.leg.dst, view.at)
-    return True if feature is not None and feature.name in ("park", "park_slots") else None
+    return True if _uses(view, "park", "park_slots") else None
 
 
-@rule("the call was picked up by another telephone than it rang at")
+@rule("the call was picked up by another telephone than it rang at", plain=False)
 def picked_up(view: LegView) -> bool | None:
-    """Every leg of a call that was picked up, and that of the pick-up code."""
-    if view.picked or view.pickup_code:
-        return True
+    """Every leg of a call that was picked up."""
+    return True if view.picked else None
+
+
+@rule("{dst} is a code for picking up", called=(PartyKind.NOBODY,))
+def pickup_code(view: LegView) -> bool | None:
+    """The row of whoever picks up, or tries to."""
+    return True if view.picks_up or _uses(view, "pickup") else None
+
+
+def _uses(view: LegView, *names: str) -> bool:
     if view.leg.dstchannel or not view.leg.dst:
-        return None
+        return False
     feature = view.directory.feature(view.pbx, view.origin.company, view.leg.dst, view.at)
-    return True if feature is not None and feature.name == "pickup" else None
+    return feature is not None and feature.name in names
 
 
 @rule("the PIN of {auth} was accepted")
@@ -184,7 +190,7 @@ def pin_owner(view: LegView) -> str | None:
     return view.noted_auth
 
 
-@rule("it came back to {transferrer} after nobody had answered the transfer")
+@rule("it came back to {transferrer} after nobody had answered the transfer", plain=False)
 def came_back(view: LegView) -> bool | None:
     """A transfer that bounced."""
     party, before = view.transferrer, view.before
@@ -199,10 +205,10 @@ def recording(view: LegView) -> str | None:
     return view.column(view.columns.recording)
 
 
-IVR_RULES: tuple[Rule[bool], ...] = (through_menu,)
-PARKING_RULES: tuple[Rule[bool], ...] = (parked,)
-PICKUP_RULES: tuple[Rule[bool], ...] = (picked_up,)
-PIN_RULES: tuple[Rule[bool], ...] = (with_pin,)
-AUTH_RULES: tuple[Rule[str], ...] = (pin_owner,)
-BOUNCE_RULES: tuple[Rule[bool], ...] = (came_back,)
-RECORDING_RULES: tuple[Rule[str], ...] = (recording,)
+IVR_RULES: Rules[bool] = Rules(through_menu)
+PARKING_RULES: Rules[bool] = Rules(parked)
+PICKUP_RULES: Rules[bool] = Rules(picked_up, pickup_code)
+PIN_RULES: Rules[bool] = Rules(with_pin)
+AUTH_RULES: Rules[str] = Rules(pin_owner)
+BOUNCE_RULES: Rules[bool] = Rules(came_back)
+RECORDING_RULES: Rules[str] = Rules(recording)

@@ -9,10 +9,12 @@ from __future__ import annotations
 from cdrd.enrich.call import far_end
 from cdrd.enrich.directory import Party, PartyKind
 from cdrd.enrich.legview import CONFERENCES, LegView, Reached
-from cdrd.enrich.rules import Rule, rule
+from cdrd.enrich.rules import Rules, rule
 from cdrd.enrich.rules.evidence import from_outside
 from cdrd.enrich.rules.numbers import outside_number, without_prefix
 from cdrd.records import CompanyId
+
+_UNKNOWN_END = (PartyKind.NOBODY, PartyKind.LOCAL, PartyKind.UNLISTED)
 
 
 @rule("it was in the conference {lastdata}")
@@ -23,16 +25,16 @@ def conference(view: LegView) -> Reached | None:
     return Reached(outside=False, company=view.context_company or view.origin.company)
 
 
-@rule("it went out over the trunk {dstchannel}")
+@rule("it went out over the trunk {dstchannel}", called=(PartyKind.TRUNK,))
 def over_trunk(view: LegView) -> Reached | None:
     """The far end is outside."""
-    return _reached(view.called) if view.called.kind is PartyKind.TRUNK else None
+    return _reached(view.called)
 
 
-@rule("it reached {dstchannel}, an endpoint of {target}")
+@rule("it reached {dstchannel}, an endpoint of {target}", called=(PartyKind.STATION,))
 def endpoint_reached(view: LegView) -> Reached | None:
     """The far end is a telephone that a company owns."""
-    return _reached(view.called) if view.called.kind is PartyKind.STATION else None
+    return _reached(view.called)
 
 
 def _reached(party: Party) -> Reached:
@@ -41,18 +43,16 @@ def _reached(party: Party) -> Reached:
     return Reached(outside=False, company=party.company, extension=party.extension)
 
 
-@rule("it rang at {ringing}, where the call was picked up")
+@rule("it rang at {ringing}, where the call was picked up", called=(PartyKind.NOBODY,))
 def ringing_endpoint(view: LegView) -> Reached | None:
     """The row of a pick-up code bears the name of the channel that rang."""
-    if view.picker is None and not (view.picked and not view.leg.dstchannel):
-        return None
-    return _reached(view.calling)
+    return _reached(view.calling) if view.picks_up and view.calling.company else None
 
 
-@rule("it went to {dstchannel}, a Local channel to {local}")
+@rule("it went to {dstchannel}, a Local channel to {local}", called=(PartyKind.LOCAL,))
 def handed_to_local_channel(view: LegView) -> Reached | None:
     """A consultation, and what came of it, is for what the Local channel dialled; dst is empty or old."""
-    if view.called.kind is not PartyKind.LOCAL or not (view.attended or view.consulting):
+    if not view.attended and not view.consulting:
         return None
     exten, _, name = view.called.base.removeprefix("Local/").rpartition("@")
     entry = view.directory.context(view.pbx, name, view.at)
@@ -63,11 +63,15 @@ def handed_to_local_channel(view: LegView) -> Reached | None:
     return Reached(outside=False, company=company, extension=exten)
 
 
-@rule("it is what became of the leg before on the same channel")
+@rule(
+    "it is what became of the leg before on the same channel",
+    plain=False,
+    called=(PartyKind.NOBODY,),
+)
 def as_before(view: LegView) -> Reached | None:
     """The dialplan after a Dial() that failed or was not answered: busy tone, voicemail."""
     before = view.before
-    if view.leg.dstchannel or before is None or view.moved or before.leg.dst != view.leg.dst:
+    if before is None or view.moved or before.leg.dst != view.leg.dst:
         return None
     reached = before.reached
     if reached is None or len(before.dialled.targets) == 1 or before.consulting:
@@ -75,10 +79,10 @@ def as_before(view: LegView) -> Reached | None:
     return reached._replace(extension=None)
 
 
-@rule("Dial() was told to call {lastdata}")
+@rule("Dial() was told to call {lastdata}", called=(PartyKind.NOBODY,))
 def endpoint_dialled(view: LegView) -> Reached | None:
     """A call that failed before a channel was made."""
-    if view.leg.dstchannel or not view.dialled.targets:
+    if not view.dialled.targets:
         return None
     base = view.dialled.targets[0].base
     party = view.directory.party_of_base(view.pbx, base, view.at)
@@ -89,7 +93,7 @@ def endpoint_dialled(view: LegView) -> Reached | None:
     return reached._replace(extension=None)
 
 
-@rule("the number called, {did}, belongs to {target}")
+@rule("the number called, {did}, belongs to {target}", called=_UNKNOWN_END)
 def number_reached(view: LegView) -> Reached | None:
     """A number of a company, where no telephone tells more."""
     did = view.did
@@ -99,11 +103,11 @@ def number_reached(view: LegView) -> Reached | None:
     return Reached(outside=False, company=did.company, extension=extension)
 
 
-@rule("{dstchannel} is no company's, but what was called is {target}'s")
+@rule(
+    "{dstchannel} is no company's, but what was called is {target}'s", called=(PartyKind.UNLISTED,)
+)
 def unlisted_reached(view: LegView) -> Reached | None:
     """A telephone that no endpoint pattern covers."""
-    if view.called.kind is not PartyKind.UNLISTED:
-        return None
     name = view.called.base.partition("/")[2]
     owners = view.directory.extension_owners(view.pbx, name, view.at)
     if len(owners) == 1:
@@ -118,7 +122,10 @@ def _company_called(view: LegView) -> CompanyId | None:
     return view.context_company or did or view.directory.default_company(view.pbx, view.at)
 
 
-@rule("{dst} is an extension of {target}, in whose context {dcontext} it was dialled")
+@rule(
+    "{dst} is an extension of {target}, in whose context {dcontext} it was dialled",
+    called=_UNKNOWN_END,
+)
 def extension_dialled(view: LegView) -> Reached | None:
     """dst, where no channel tells more."""
     for company in (view.context_company, view.origin.company):
@@ -127,7 +134,7 @@ def extension_dialled(view: LegView) -> Reached | None:
     return None
 
 
-@rule("{dst} is a feature code")
+@rule("{dst} is a feature code", called=_UNKNOWN_END)
 def feature_used(view: LegView) -> Reached | None:
     """Who dials a feature code reaches the own PBX."""
     company = view.origin.company
@@ -137,7 +144,7 @@ def feature_used(view: LegView) -> Reached | None:
     return Reached(outside=False, company=company, extension=feature.extension)
 
 
-@rule("{dst} is a number of the public network")
+@rule("{dst} is a number of the public network", called=_UNKNOWN_END)
 def number_outside(view: LegView) -> Reached | None:
     """A call to the outside that reached no trunk."""
     if from_outside(view) and view.transferrer is None and view.noted_auth is None:
@@ -150,21 +157,21 @@ def number_outside(view: LegView) -> Reached | None:
     return Reached(outside=True, trunk=view.column(view.columns.trunk))
 
 
-@rule("it was in the context {dcontext} of {target}")
+@rule("it was in the context {dcontext} of {target}", called=_UNKNOWN_END)
 def context_reached(view: LegView) -> Reached | None:
     """An announcement, a menu, a mailbox: whatever the dialplan has there."""
     company = view.context_company
     return Reached(outside=False, company=company) if company else None
 
 
-@rule("it went no further than the own company")
+@rule("it went no further than the own company", called=_UNKNOWN_END)
 def own_company(view: LegView) -> Reached | None:
     """A telephone that got nowhere."""
     company = view.origin.company
     return Reached(outside=False, company=company) if company and view.origin.inside else None
 
 
-REACHED_RULES: tuple[Rule[Reached], ...] = (
+REACHED_RULES: Rules[Reached] = Rules(
     conference,
     handed_to_local_channel,
     over_trunk,
