@@ -6,9 +6,9 @@ next, and what could still turn out otherwise is left for the next.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import accumulate, count, islice
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from cdrd.decode.copytext import copy_row
 from cdrd.decode.grammar import Found, Grammar, Stretch, UsualLine
@@ -17,10 +17,17 @@ from cdrd.records import Chunk, Decoded, DecodedChunk, Reason, Rejected
 
 _EMPTY_LINES = (b"\n", b"\r\n")
 
+Whole = TypeVar("Whole")
 
-def decode_chunk(chunk: Chunk, grammar: Grammar) -> DecodedChunk:
-    """Cut a chunk into records and decode them."""
-    return _Walk(chunk, grammar).decoded()
+
+def decode_chunk(chunk: Chunk, grammar: Grammar[Decoded]) -> DecodedChunk:
+    """Cut a chunk into records and decode them to legs."""
+    return decode_rows(chunk, grammar, copy_row)
+
+
+def decode_rows(chunk: Chunk, grammar: Grammar[Whole], row: Callable[[Whole], str]) -> DecodedChunk:
+    """Cut a chunk into records and decode them to anything that a row for COPY is made of."""
+    return _Walk(chunk, grammar, row).decoded()
 
 
 class _Lines(NamedTuple):
@@ -53,10 +60,11 @@ def _nothing_is_usual(_text: str, _number: int, _offset: int) -> None:
     """The fast path where there is none."""
 
 
-class _Walk:
+class _Walk(Generic[Whole]):
     """The way through one chunk."""
 
-    def __init__(self, chunk: Chunk, grammar: Grammar) -> None:
+    def __init__(self, chunk: Chunk, grammar: Grammar[Whole], row: Callable[[Whole], str]) -> None:
+        self.row = row
         self.chunk = chunk
         self.data = chunk.data
         self.grammar = grammar
@@ -157,15 +165,15 @@ class _Walk:
         self.place += len(raw)
         self.line += raw.count(b"\n")
 
-    def _outcome(self, raw: bytes, problem: Problem | None) -> Decoded | Rejected:
+    def _outcome(self, raw: bytes, problem: Problem | None) -> Whole | Rejected:
         offset = self.chunk.offset + self.place
         if problem:
             return Rejected(raw, self.line, offset, *problem)
         return self.grammar.record(raw, line=self.line, offset=offset)
 
-    def _keep(self, raw: bytes, outcome: Decoded | Rejected) -> None:
-        if isinstance(outcome, Decoded):
-            self.rows.append(copy_row(outcome))
+    def _keep(self, raw: bytes, outcome: Whole | Rejected) -> None:
+        if not isinstance(outcome, Rejected):
+            self.rows.append(self.row(outcome))
             self.usual = self._usual(like=raw)
             return
         at = self.grammar.glued(raw)

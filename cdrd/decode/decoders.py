@@ -45,7 +45,7 @@ def decoder_for(shape: Shape) -> Decoder:
 
 @dataclass(frozen=True, slots=True)
 class _GrammarDecoder:
-    grammar: Grammar
+    grammar: Grammar[Decoded]
 
     def chunk(self, chunk: Chunk) -> DecodedChunk:
         return decode_chunk(chunk, self.grammar)
@@ -54,7 +54,7 @@ class _GrammarDecoder:
         return self.grammar.record(raw, line=line, offset=offset)
 
 
-def _grammar(shape: Shape) -> Grammar:
+def _grammar(shape: Shape) -> Grammar[Decoded]:
     match shape:
         case Shape(kind=SourceKind.ASTERISK_JSON):
             return JsonGrammar(shape.zone, shape.max_record_bytes)

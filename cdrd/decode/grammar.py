@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from cdrd.decode.values import Problem
-from cdrd.records import Decoded, Rejected
+from cdrd.records import Rejected
+
+Whole_co = TypeVar("Whole_co", covariant=True)
+"""What a record becomes that is not rejected: a decoded leg or event."""
 
 UsualLine = Callable[[str, int, int], str | None]
 """(line, its number, its byte offset) → row for COPY, or None where the line is not usual."""
@@ -30,14 +33,14 @@ class Found(NamedTuple):
     """Why these bytes are no record, as far as that is seen without reading fields."""
 
 
-class Grammar(Protocol):
+class Grammar(Protocol[Whole_co]):
     """A way of writing records."""
 
     @property
     def max_record_bytes(self) -> int:
         """No record is longer."""
 
-    def record(self, raw: bytes, *, line: int, offset: int) -> Decoded | Rejected:
+    def record(self, raw: bytes, *, line: int, offset: int) -> Whole_co | Rejected:
         """Read one whole record, with or without its newline."""
 
     def find(self, stretch: Stretch) -> Found | None:
