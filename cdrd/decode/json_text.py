@@ -10,8 +10,8 @@ backslash, a newline or a control byte of the value stands there as it is (22.10
   a comma and a key in unescaped quotes, or the end of the record.
 - Else it is JSON of another writer, or broken.
 
-As every quote inside a value has its backslash, no value can contain `{"key":` either: a line that
-begins so begins a record, wherever it stands.
+As every quote inside a value has its backslash, no value can contain `{"key":` either: that begins a
+record wherever it stands, also behind a torn one.
 """
 
 from __future__ import annotations
@@ -32,11 +32,10 @@ _KEY = rb'"([A-Za-z0-9_.()-]{1,80}+)":'
 _ANY_KEY = rb'"[A-Za-z0-9_.()-]{1,80}+":'
 _NUMBER = rb"-?[0-9]++(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+|null|true|false"
 _BEGINS = re.compile(rb"\{[ \t]*" + _ANY_KEY[:-1] + rb"[ \t]*:")
-_NEXT = re.compile(rb"\n(?=\{[ \t]*" + _ANY_KEY[:-1] + rb"[ \t]*:)")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SCALARS = (str, int, float, type(None))
 _GLUE_REACH = 8192
-_GLUE = re.compile(rb"\{" + _ANY_KEY)
+"""A record that is glued to a torn one is not longer, so that looking for it stays cheap."""
 
 
 class _Way(NamedTuple):
@@ -74,14 +73,27 @@ def find_object(stretch: Stretch) -> Found | None:
     data, start, limit, final = stretch
     line_end = data.find(b"\n", start, limit) + 1
     if not _BEGINS.match(data, start, limit):
-        return Found(line_end) if line_end else None
+        return _torn(data, start, line_end) or (Found(line_end) if line_end else None)
     match = (_LAST if final else _GROWING).record.match(data, start, limit)
     if match:
         return Found(match.end())
-    if line_end and _json(data[start:line_end].decode(errors="replace")) is not None:
+    if not line_end:
+        return None
+    if _json(data[start:line_end].decode(errors="replace")) is not None:
         return Found(line_end)
-    following = _NEXT.search(data, start, limit)
-    return Found(following.end()) if following else None
+    return _torn(data, start, limit)
+
+
+def _torn(data: bytes, start: int, limit: int) -> Found | None:
+    following = _BEGINS.search(data, start + 1, limit)
+    if following is None:
+        return None
+    end = following.start()
+    if b"\0" in data[start:end]:
+        return Found(end, Problem(Reason.NUL_BYTES, "NUL bytes, and then the next object"))
+    detail = f"no whole object: {shown(data[start:end].decode(errors='replace'))}"
+    is_line = data.startswith(b"\n", end - 1)
+    return Found(end, Problem(Reason.BAD_JSON if is_line else Reason.TORN, detail))
 
 
 def read_object(raw: bytes) -> Object | Problem:
@@ -101,8 +113,8 @@ def read_object(raw: bytes) -> Object | Problem:
 
 
 def first_glued_object(raw: bytes, is_sure: Callable[[bytes], bool]) -> int | None:
-    """Where an object begins behind a torn one: at `{"key":`, which no value can contain."""
-    for match in _GLUE.finditer(raw, max(1, len(raw) - _GLUE_REACH)):
+    """Where an object begins behind a torn one in a file that ends without a newline."""
+    for match in _BEGINS.finditer(raw, max(1, len(raw) - _GLUE_REACH)):
         if is_sure(raw[match.start() :]):
             return match.start()
     return None
