@@ -7,9 +7,11 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from cdrd.enrich.call import view_call
-from cdrd.enrich.directory import Directory, PartyKind
+from cdrd.enrich.directory import Directory
+from cdrd.enrich.found import PartyKind
 from cdrd.enrich.legview import LegView, Origin
-from cdrd.enrich.rules.dialled import DIAL_FULL_RULES, DIAL_SHORT_RULES
+from cdrd.enrich.rules.dial_full import DIAL_FULL_RULES
+from cdrd.enrich.rules.dial_short import DIAL_SHORT_RULES
 from cdrd.enrich.rules.evidence import endpoint_name, from_outside
 from cdrd.enrich.rules.origin import CALLER_RULES, ORIGIN_RULES
 from cdrd.enrich.rules.outcome import (

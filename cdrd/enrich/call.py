@@ -19,7 +19,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from cdrd.enrich.channels import channel_number, local_half
-from cdrd.enrich.directory import Directory, Party, PartyKind
+from cdrd.enrich.directory import Directory
+from cdrd.enrich.found import Party, PartyKind
 from cdrd.enrich.legview import CONFERENCES, PARKING_APPS, LegView
 from cdrd.records import Leg
 

@@ -8,80 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from enum import IntEnum, auto
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from cdrd.enrich.channels import unmasked
 from cdrd.enrich.compiled import Compiled, compile_entries, holds
 from cdrd.enrich.dialling import Dialling, cleaned, dialling_of
+from cdrd.enrich.found import NOBODY, Account, Columns, Did, Feature, Party, PartyKind
 from cdrd.records import Company, CompanyId, DirectoryVersion, Entry, EntryKind
 
 REMEMBERED = 1 << 16
 """Channels, contexts and numbers whose owners are remembered, so that memory does not grow with calls."""
-
-
-class PartyKind(IntEnum):
-    """What stands at one end of a leg."""
-
-    NOBODY = 0
-    STATION = auto()
-    """An endpoint that a company owns."""
-    TRUNK = auto()
-    LOCAL = auto()
-    """A Local channel: not a party, but a way through the dialplan to one."""
-    UNLISTED = auto()
-    """A telephone, or a trunk that nobody listed."""
-
-
-class Party(NamedTuple):
-    """One end of a leg, as far as the name of its channel tells."""
-
-    kind: PartyKind
-    base: str = ""
-    company: CompanyId | None = None
-    extension: str | None = None
-    trunk: str | None = None
-
-
-NOBODY = Party(PartyKind.NOBODY)
-
-
-class Did(NamedTuple):
-    """A number of the public network that a company owns."""
-
-    company: CompanyId
-    number: str
-    """In full, as it is dialled at the site."""
-    extension: str | None
-    ivr: bool
-
-
-class Account(NamedTuple):
-    """Whose account code it is; `>101` and `globex-101` also name an extension."""
-
-    company: CompanyId
-    extension: str | None
-
-
-class Feature(NamedTuple):
-    """What a feature code does, and the extension that was keyed after it."""
-
-    name: str
-    extension: str | None
-
-
-class Columns(NamedTuple):
-    """Where a PBX writes what Asterisk has no column for."""
-
-    did: str = "did"
-    trunk: str = "trunkname"
-    dialled: str = "dialfull"
-    auth: str = "authuser"
-    recording: str = "recordingfile"
-    did_mark: str = "did:"
-    auth_mark: str = "auth:"
-    trust_account_codes: bool = False
 
 
 class _DatedParty(NamedTuple):

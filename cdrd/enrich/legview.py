@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from cdrd.enrich.channels import NOT_DIALLED, parse_dial
-from cdrd.enrich.directory import Did, Directory, Party, PartyKind
+from cdrd.enrich.directory import Directory
+from cdrd.enrich.found import Did, Party, PartyKind
 from cdrd.records import Attribution, CompanyId, Direction, Leg
 
 DIALLING_APPS = frozenset({"Dial", "RetryDial"})

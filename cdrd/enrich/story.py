@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from cdrd.enrich.attribution import decided_views
 from cdrd.enrich.channels import channel_base
-from cdrd.enrich.directory import Directory, Party
+from cdrd.enrich.directory import Directory
+from cdrd.enrich.found import Party
 from cdrd.enrich.legview import LegView
 from cdrd.enrich.printable import printable
 from cdrd.enrich.rules import SENTENCES

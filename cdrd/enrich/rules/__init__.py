@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Generic, NamedTuple, TypeVar
 
-from cdrd.enrich.directory import PartyKind
+from cdrd.enrich.found import PartyKind
 from cdrd.enrich.legview import LegView
 
 Value_co = TypeVar("Value_co", covariant=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cdrd.enrich.directory import Account, PartyKind
+from cdrd.enrich.found import Account, PartyKind
 from cdrd.enrich.legview import LegView
 from cdrd.records import CompanyId
 
@@ -59,7 +59,7 @@ def from_outside(view: LegView) -> bool:
     if kind is PartyKind.TRUNK:
         return True
     if kind is PartyKind.UNLISTED:
-        return view.did is not None and _outside_number(view) and not _named_inside(view)
+        return _outside_number(view) and not _named_inside(view) and unlisted_trunk(view) is None
     if kind is PartyKind.LOCAL and view.dialler is None and view.other_half is None:
         return _outside_number(view)
     return False
@@ -71,6 +71,23 @@ def _outside_number(view: LegView) -> bool:
         return False
     inside = view.directory.extension_owners(view.pbx, src, view.at)
     return not inside and view.directory.did(view.pbx, src, view.at) is None
+
+
+def dst_is_number(view: LegView) -> bool:
+    """Whether dst is a company's public number."""
+    return view.directory.did(view.pbx, view.leg.dst, view.at) is not None
+
+
+def unlisted_trunk(view: LegView) -> str | None:
+    """The trunk that nobody listed, where Dial() gave it a public number: telephones are given none."""
+    if view.called.kind not in (PartyKind.UNLISTED, PartyKind.NOBODY):
+        return None
+    dialling = view.directory.dialling(view.pbx, None)
+    for target in view.dialled.targets:
+        if dialling.is_public(target.number) and view.called.base in (target.base, ""):
+            party = view.directory.party_of_base(view.pbx, target.base, view.at)
+            return target.base.partition("/")[2] if party.kind is PartyKind.UNLISTED else None
+    return None
 
 
 def _named_inside(view: LegView) -> bool:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from cdrd.enrich.dialling import Dialling, is_number
-from cdrd.enrich.directory import PartyKind
+from cdrd.enrich.found import PartyKind
 from cdrd.enrich.legview import LegView
+from cdrd.records import Direction
+
+_SHORTEST_NUMBER = 3
+UNKNOWABLE = ""
+"""The answer of a rule that has decided that the legs at hand cannot tell."""
 
 
 def dialling_of_leg(view: LegView) -> Dialling:
@@ -13,16 +18,20 @@ def dialling_of_leg(view: LegView) -> Dialling:
 
 
 def number_sent(view: LegView) -> str | None:
-    """The number in Dial()'s arguments: what the carrier was given."""
-    if view.attended:
-        return number_sent(view.consultation) if view.consultation else None
-    for target in view.dialled.targets:
-        if target.number and is_number(target.number) and _over(view, target.base):
-            return target.number
-    before = view.before
-    if view.leg.dstchannel or before is None or before.leg.dst != view.leg.dst:
-        return None
-    return number_sent(before)
+    """The number in Dial()'s arguments: what the carrier was given.
+
+    A leg after a Dial() that failed is for the number of that; one after an attended transfer is for
+    what had been dialled for the consultation.
+    """
+    leg: LegView | None = view.consultation if view.attended else view
+    while leg is not None:
+        for target in leg.dialled.targets:
+            if target.number and is_number(target.number) and _over(leg, target.base):
+                return target.number
+        before = leg.before
+        failed = before is not None and not leg.leg.dstchannel and before.leg.dst == leg.leg.dst
+        leg = before if failed else None
+    return None
 
 
 def _over(view: LegView, base: str) -> bool:
@@ -75,4 +84,29 @@ def _rests(view: LegView, dst: str) -> list[str]:
 
 
 def _stands_alone(view: LegView, dst: str, rest: str) -> bool:
-    return is_number(rest) and not view.owns(view.origin.company, dst)
+    """Without the number that was sent: 112 after the prefix is a number, 99 (of 999) is none."""
+    long_enough = len(rest) >= _SHORTEST_NUMBER and is_number(rest)
+    return long_enough and not view.owns(view.origin.company, dst)
+
+
+def goes_outside(view: LegView) -> bool:
+    """Whether the far end is outside."""
+    return view.reached is not None and view.reached.outside
+
+
+def is_public(view: LegView, number: str) -> bool:
+    """Whether it has the form of a number of the public network."""
+    return dialling_of_leg(view).is_public(number)
+
+
+def for_its_dialler(view: LegView) -> LegView | None:
+    """The leg that dialled this one's Local channel, where both are for what was keyed there."""
+    dialler = view.dialler
+    if dialler is None or dialler.attribution is None or view.origin is not dialler.origin:
+        return None
+    return dialler
+
+
+def fetched(view: LegView) -> bool:
+    """Whether somebody took the call out of parking; Asterisk repeats the Dial() before the parking."""
+    return view.parked and view.replaced and view.direction is Direction.INTERNAL

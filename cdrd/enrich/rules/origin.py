@@ -19,110 +19,23 @@ The caller's number and name decide no company: callers choose them.
 
 from __future__ import annotations
 
-from cdrd.enrich.directory import PartyKind
-from cdrd.enrich.legview import DIALLING_APPS, LegView, Origin
+from cdrd.enrich.found import PartyKind
+from cdrd.enrich.legview import LegView, Origin
 from cdrd.enrich.rules import NOT_STATION, Rules, rule
 from cdrd.enrich.rules.evidence import (
     believed_account,
+    dst_is_number,
     endpoint_name,
     from_outside,
     local_company,
 )
-from cdrd.records import CompanyId
-
-
-@rule("a telephone picked the call up with {dst}", called=(PartyKind.NOBODY,))
-def picked_up_by(view: LegView) -> Origin | None:
-    """The row of a pick-up code is the picker's, though it names the channel that rang."""
-    if not view.picks_up:
-        return None
-    company = view.calling.company or view.context_company
-    if view.picker is not None and view.picker.company is not None:
-        return Origin(inside=True, company=view.picker.company, extension=view.picker.extension)
-    account = believed_account(view)
-    extension = account.extension if account and account.company == company else None
-    return Origin(inside=True, company=company, extension=extension)
-
-
-@rule("{transferrer} handed the call on", plain=False)
-def transferrer(view: LegView) -> Origin | None:
-    """After a transfer the transferrer answers for the call."""
-    party = view.transferrer
-    if party is None or party.company is None:
-        return None
-    return Origin(inside=True, company=party.company, extension=party.extension)
-
-
-@rule("{forwarder} forwards its calls", plain=False)
-def forwarder(view: LegView) -> Origin | None:
-    """A forwarded call is the forwarding extension's from there on."""
-    if view.forwarder is not None and view.called.kind is not PartyKind.LOCAL:
-        party = view.forwarder
-        return Origin(inside=True, company=party.company, extension=party.extension)
-    if view.dialler is None or view.dialler.consulting:
-        return None
-    return _forwarded_by(view.dialler)
-
-
-def _forwarded_by(dialler: LegView) -> Origin | None:
-    """Who forwards, where a leg dialled a Local channel to somewhere else than where it was called to."""
-    party = dialler.forwarder
-    if party is not None:
-        return Origin(inside=True, company=party.company, extension=party.extension)
-    exten = dialler.called.base.removeprefix("Local/").partition("@")[0]
-    if not _dialled_once(dialler) or not exten.lstrip("+*#").isdigit():
-        return None
-    company, extension = _called_extension(dialler)
-    if extension is None or exten in (extension, dialler.leg.dst):
-        return None
-    return Origin(inside=True, company=company, extension=extension)
-
-
-def _dialled_once(dialler: LegView) -> bool:
-    one = len(dialler.dialled.targets) == 1
-    return one and dialler.leg.lastapp in DIALLING_APPS and not dialler.replaced
-
-
-def _called_extension(dialler: LegView) -> tuple[CompanyId | None, str | None]:
-    company = dialler.context_company
-    if dialler.owns(company, dialler.leg.dst):
-        return company, dialler.leg.dst
-    did = dialler.did
-    if did is not None and did.extension and _is_number_of(dialler, dialler.leg.dst):
-        return did.company, did.extension
-    return None, None
-
-
-def _is_number_of(dialler: LegView, number: str) -> bool:
-    return dialler.directory.did(dialler.pbx, number, dialler.at) is not None
-
-
-@rule(
-    "it is the other end of the Local channel that {dialler} dialled",
-    plain=False,
-    calling=(PartyKind.LOCAL,),
+from cdrd.enrich.rules.happened import (
+    caller_of_local_channel,
+    forwarder,
+    originated,
+    picked_up_by,
+    transferrer,
 )
-def caller_of_local_channel(view: LegView) -> Origin | None:
-    """A Local channel calls for whoever dialled it."""
-    origin = view.dialler.origin if view.dialler is not None else None
-    return origin if origin is not None and origin.company else None
-
-
-@rule("the call was originated through a Local channel to {originated}", calling=(PartyKind.LOCAL,))
-def originated(view: LegView) -> Origin | None:
-    """Originated through a Local channel: the telephone that it rang first is the caller."""
-    if view.dialler is not None:
-        return None
-    first_half = view.leg.channel.endswith(";1")
-    if view.other_half is not None and (view.other_half.leg.dstchannel or view.leg.dstchannel):
-        party = view.other_half.called if first_half else view.called
-        if party.company is not None:
-            return Origin(inside=True, company=party.company, extension=party.extension)
-    company = local_company(view)
-    exten = view.calling.base.removeprefix("Local/").partition("@")[0]
-    if first_half and view.leg.dstchannel and view.owns(company, exten):
-        return Origin(inside=True, company=company, extension=exten)
-    return None
 
 
 @rule("the PIN of {auth} was keyed")
@@ -132,8 +45,10 @@ def pin(view: LegView) -> Origin | None:
     if auth is None:
         return None
     account = believed_account(view)
-    companies = (view.calling.company, view.context_company, account.company if account else None)
-    company = next((c for c in companies if view.owns(c, auth)), None)
+    claims = (view.calling.company, view.context_company, account.company if account else None)
+    companies = [company for company in claims if company]
+    owner = next((company for company in companies if view.owns(company, auth)), None)
+    company = owner or next(iter(companies), None)
     return Origin(inside=True, company=company, extension=auth) if company else None
 
 
@@ -141,9 +56,8 @@ def pin(view: LegView) -> Origin | None:
 def calling_endpoint(view: LegView) -> Origin | None:
     """The telephone that calls."""
     party = view.calling
-    in_doubt = (
-        view.rowless and view.replaced
-    )  # transferred, picked up or fetched: its other rows would tell
+    # transferred, picked up or fetched from parking: only other rows of the channel would tell
+    in_doubt = view.rowless and view.replaced
     extension = None if in_doubt else party.extension
     return Origin(inside=True, company=party.company, extension=extension)
 
@@ -246,6 +160,17 @@ def unowned_station(view: LegView) -> Origin | None:
     return Origin(inside=True, company=company) if company else None
 
 
+@rule(
+    "no company owns the station {dstchannel}, which it reached, and {company} is the company for those",
+    calling=NOT_STATION,
+    called=(PartyKind.UNLISTED,),
+)
+def unowned_station_called(view: LegView) -> Origin | None:
+    """A call from outside to a telephone without an owner."""
+    company = view.directory.default_company(view.pbx, view.at)
+    return Origin(inside=False, company=company) if company and from_outside(view) else None
+
+
 ORIGIN_RULES: Rules[Origin] = Rules(
     picked_up_by,
     transferrer,
@@ -263,6 +188,7 @@ ORIGIN_RULES: Rules[Origin] = Rules(
     account_code,
     context,
     unowned_station,
+    unowned_station_called,
 )
 
 
@@ -285,7 +211,7 @@ def _own_number(view: LegView) -> bool:
     """Behind a Local channel the caller can be another than who made it (a forward, a consultation), but
     not where another company's number was dialled.
     """
-    return view.called.kind is not PartyKind.TRUNK and _is_number_of(view, view.leg.dst)
+    return view.called.kind is not PartyKind.TRUNK and dst_is_number(view)
 
 
 CALLER_RULES: Rules[str] = Rules(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cdrd.enrich.directory import PartyKind
+from cdrd.enrich.found import PartyKind
 from cdrd.enrich.legview import PARKING_APPS, LegView
 from cdrd.enrich.rules import NOT_STATION, Rules, rule
 from cdrd.enrich.rules.evidence import from_outside
@@ -62,6 +62,8 @@ def trunk_in(view: LegView) -> str | None:
         return None
     if view.calling.kind is PartyKind.TRUNK:
         return view.calling.trunk
+    if view.calling.kind is PartyKind.UNLISTED:
+        return view.calling.base.partition("/")[2] or None
     dialler = view.dialler
     return dialler.attribution.trunk if dialler and dialler.attribution else None
 

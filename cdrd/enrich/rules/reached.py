@@ -7,10 +7,10 @@ over the dst of the leg before it.
 from __future__ import annotations
 
 from cdrd.enrich.call import far_end
-from cdrd.enrich.directory import Party, PartyKind
+from cdrd.enrich.found import Party, PartyKind
 from cdrd.enrich.legview import CONFERENCES, LegView, Reached
 from cdrd.enrich.rules import Rules, rule
-from cdrd.enrich.rules.evidence import from_outside
+from cdrd.enrich.rules.evidence import from_outside, unlisted_trunk
 from cdrd.enrich.rules.numbers import outside_number, without_prefix
 from cdrd.records import CompanyId
 
@@ -104,6 +104,16 @@ def number_reached(view: LegView) -> Reached | None:
 
 
 @rule(
+    "Dial() gave a public number to {lastdata}, which is thus a trunk",
+    called=(PartyKind.NOBODY, PartyKind.UNLISTED),
+)
+def unlisted_trunk_used(view: LegView) -> Reached | None:
+    """A trunk that companies.yaml does not list."""
+    trunk = unlisted_trunk(view)
+    return Reached(outside=True, trunk=trunk) if trunk else None
+
+
+@rule(
     "{dstchannel} is no company's, but what was called is {target}'s", called=(PartyKind.UNLISTED,)
 )
 def unlisted_reached(view: LegView) -> Reached | None:
@@ -179,6 +189,7 @@ REACHED_RULES: Rules[Reached] = Rules(
     ringing_endpoint,
     as_before,
     endpoint_dialled,
+    unlisted_trunk_used,
     number_reached,
     extension_dialled,
     unlisted_reached,

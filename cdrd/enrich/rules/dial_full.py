@@ -1,0 +1,123 @@
+"""What the number that was keyed expanded to: the number in full, or company and extension.
+
+A rule that answers with an empty text has decided that it cannot be known from the legs at hand.
+"""
+
+from __future__ import annotations
+
+from cdrd.enrich.found import PartyKind
+from cdrd.enrich.legview import CONFERENCES, LegView
+from cdrd.enrich.rules import Rules, rule
+from cdrd.enrich.rules.numbers import (
+    UNKNOWABLE,
+    dialling_of_leg,
+    fetched,
+    for_its_dialler,
+    goes_outside,
+    is_public,
+    outside_number,
+    without_prefix,
+)
+from cdrd.records import Direction
+
+_NOT_FOR_A_PARTY = frozenset({"VoiceMailMain", "ParkedCall"})
+
+
+@rule("what it expanded to when {dialler} dialled it", plain=False, calling=(PartyKind.LOCAL,))
+def expanded_by_dialler(view: LegView) -> str | None:
+    """The leg behind a Local channel is for what its dialler called."""
+    dialler = for_its_dialler(view)
+    if dialler is None or dialler.attribution is None or goes_outside(view):
+        return None
+    return dialler.attribution.dial_full or UNKNOWABLE
+
+
+@rule("the number in full, as it was sent over the trunk")
+def number_in_full(view: LegView) -> str | None:
+    """An outside number, in the way the site writes it."""
+    if not goes_outside(view):
+        return None
+    number = outside_number(view)
+    if number is None and not view.attended:
+        number = without_prefix(view)
+    return dialling_of_leg(view).written(number) if number else UNKNOWABLE
+
+
+@rule("the queue of {lastdata}")
+def queue_called(view: LegView) -> str | None:
+    """An internal call to a queue has the queue's name."""
+    if view.leg.lastapp != "Queue" or view.direction is not Direction.INTERNAL:
+        return None
+    return view.leg.lastdata.partition(",")[0] or None
+
+
+@rule("the number {did}")
+def number_called_in_full(view: LegView) -> str | None:
+    """From outside, or from another company, it was the number that was called."""
+    if view.direction not in (Direction.INBOUND, Direction.ONNET):
+        return None
+    if view.did is not None:
+        return view.did.number
+    number = view.noted_number or view.leg.dst
+    if view.direction is Direction.INBOUND:
+        return dialling_of_leg(view).written(number) if is_public(view, number) else UNKNOWABLE
+    return None
+
+
+@rule("neither a conference nor the own mailbox is a number")
+def no_party_called(view: LegView) -> str | None:
+    """What is dialled, but expands to nobody."""
+    app = view.leg.lastapp
+    return UNKNOWABLE if app in CONFERENCES or app in _NOT_FOR_A_PARTY else None
+
+
+@rule("who fetched the call from parking was not dialled", plain=False)
+def taken_from_parking(view: LegView) -> str | None:
+    """Asterisk repeats the Dial() before the parking; the parker's own dialling is in no row."""
+    return UNKNOWABLE if fetched(view) else None
+
+
+@rule("the telephone that rang, in {lastdata}, before another one picked up", plain=False)
+def ringing_telephone(view: LegView) -> str | None:
+    """Who picks up takes a call that was for somebody else."""
+    if not view.picked or not view.replaced or len(view.dialled.targets) != 1:
+        return None
+    base = view.dialled.targets[0].base
+    rang = view.directory.party_of_base(view.pbx, base, view.at)
+    return f"{rang.company}-{rang.extension}" if rang.company and rang.extension else None
+
+
+@rule("the telephone of the group that answered")
+def member_that_answered(view: LegView) -> str | None:
+    """Of telephones that rang together, all legs are for the one that answered."""
+    answered = view.answered_for
+    if answered is None and view.rowless and len(view.dialled.targets) > 1 and not view.answered:
+        return UNKNOWABLE
+    if answered is None or not answered.called.company or not answered.called.extension:
+        return None
+    return f"{answered.called.company}-{answered.called.extension}"
+
+
+@rule("extension {extension} of {target}")
+def extension_in_full(view: LegView) -> str | None:
+    """Inside, company and extension: two companies may have the same extension."""
+    reached = view.reached
+    if reached is None or not reached.company:
+        return None
+    extension = reached.extension or (
+        view.origin.extension if view.leg.lastapp == "AppDial2" else None
+    )
+    return f"{reached.company}-{extension}" if extension else None
+
+
+DIAL_FULL_RULES: Rules[str] = Rules(
+    expanded_by_dialler,
+    number_in_full,
+    number_called_in_full,
+    no_party_called,
+    queue_called,
+    taken_from_parking,
+    ringing_telephone,
+    member_that_answered,
+    extension_in_full,
+)

@@ -1,0 +1,157 @@
+"""What was keyed.
+
+A rule that answers with an empty text has decided that it cannot be known from the legs at hand.
+"""
+
+from __future__ import annotations
+
+from cdrd.enrich.found import PartyKind
+from cdrd.enrich.legview import LegView
+from cdrd.enrich.rules import Rules, rule
+from cdrd.enrich.rules.evidence import dst_is_number
+from cdrd.enrich.rules.numbers import (
+    UNKNOWABLE,
+    fetched,
+    for_its_dialler,
+    goes_outside,
+    is_public,
+    without_prefix,
+)
+from cdrd.records import Direction
+
+
+@rule("what was keyed before {dialler} was dialled", plain=False, calling=(PartyKind.LOCAL,))
+def keyed_by_dialler(view: LegView) -> str | None:
+    """The leg behind a Local channel is for what its dialler keyed."""
+    dialler = for_its_dialler(view)
+    if dialler is None or dialler.attribution is None:
+        return None
+    return dialler.attribution.dial_short or UNKNOWABLE
+
+
+@rule("dst of a Local channel's leg, where that is a public number", calling=(PartyKind.LOCAL,))
+def keyed_before_local_channel(view: LegView) -> str | None:
+    """Behind a Local channel whose dialler is not known, dst may be the dialplan's own."""
+    if view.dialler or view.other_half:
+        return None
+    if goes_outside(view) or (view.keyed and dst_is_number(view)):
+        return without_prefix(view)
+    return UNKNOWABLE
+
+
+@rule("the consultation before the transfer", plain=False)
+def keyed_to_consult(view: LegView) -> str | None:
+    """After an attended transfer dst still says whom the transferrer had been."""
+    if not view.attended and not (view.consulting and not view.keyed):
+        return None
+    consulted = view.consultation or (view.before if view.consulting else None)
+    known = consulted.attribution if consulted is not None else None
+    if known is not None and known.dial_short:
+        return known.dial_short
+    return (view.reached and view.reached.extension) or UNKNOWABLE
+
+
+@rule("the endpoint in lastdata, since dst is that of the transfer after it", plain=False)
+def keyed_before_transfer(view: LegView) -> str | None:
+    """The dst of a leg before a blind transfer is not its own."""
+    if not view.overwritten:
+        return None
+    extension = view.reached.extension if view.reached else None
+    if extension is None or extension == view.leg.dst or len(view.dialled.targets) != 1:
+        return None if extension == view.leg.dst else UNKNOWABLE
+    return extension
+
+
+@rule("{dst}, a feature code")
+def feature_code(view: LegView) -> str | None:
+    """Feature codes are kept as they were keyed."""
+    if goes_outside(view) or not view.leg.dst:
+        return None
+    feature = view.directory.feature(view.pbx, view.origin.company, view.leg.dst, view.at)
+    return view.leg.dst if feature is not None else None
+
+
+@rule("{dst}, without the prefix for an outside line")
+def keyed_for_outside(view: LegView) -> str | None:
+    """The number that was dialled over a trunk."""
+    return without_prefix(view) if goes_outside(view) else None
+
+
+@rule("the number {did} that was noted for the call")
+def number_keyed(view: LegView) -> str | None:
+    """Another company's number, whose dialplan has put its extension into dst."""
+    if view.direction is not Direction.ONNET or view.did is None:
+        return None
+    noted = view.noted_number
+    return view.did.number if noted else without_prefix(view)
+
+
+@rule("the extension that {did} leads to")
+def extension_of_number(view: LegView) -> str | None:
+    """A call from outside to a number: the extension that the number, or the dialplan, led to."""
+    if view.direction is not Direction.INBOUND or view.did is None or not dst_is_number(view):
+        return None
+    if view.did.extension:
+        return view.did.extension
+    reached = view.reached.extension if view.reached and len(view.dialled.targets) == 1 else None
+    return reached or UNKNOWABLE
+
+
+@rule("{dst}, as it was dialled")
+def keyed_number(view: LegView) -> str | None:
+    """The plain case."""
+    if view.direction is Direction.INBOUND and view.did is None and is_public(view, view.leg.dst):
+        return UNKNOWABLE
+    return view.keyed
+
+
+@rule("the extension that was reached, since dst is the dialplan's own")
+def extension_reached(view: LegView) -> str | None:
+    """A call back from parking, an originated call."""
+    if view.leg.lastapp == "AppDial2":
+        return view.origin.extension
+    return view.reached.extension if view.reached and view.leg.dstchannel else None
+
+
+@rule("who fetched the call from parking was not dialled", plain=False)
+def keyed_before_parking(view: LegView) -> str | None:
+    """What the parker keyed is in no row, and dst is from before."""
+    return UNKNOWABLE if fetched(view) else None
+
+
+@rule(
+    "dst and lastdata contradict each other, and other rows of the channel cannot be told",
+    plain=False,
+)
+def contradicting_rows(view: LegView) -> str | None:
+    """Without uniqueid, a transfer that came later may have written its target over dst."""
+    if not view.rowless or len(view.dialled.targets) != 1 or view.reached is None:
+        return None
+    if view.replaced:
+        return UNKNOWABLE
+    extension = view.reached.extension
+    elsewhere = extension is not None and not view.leg.dst.endswith(extension)
+    return UNKNOWABLE if elsewhere and _names_another(view) else None
+
+
+def _names_another(view: LegView) -> bool:
+    dst = view.leg.dst
+    if view.owns(view.context_company, dst):
+        return True
+    return not dst_is_number(view) and is_public(view, without_prefix(view) or dst)
+
+
+DIAL_SHORT_RULES: Rules[str] = Rules(
+    keyed_by_dialler,
+    keyed_before_parking,
+    contradicting_rows,
+    keyed_before_local_channel,
+    keyed_to_consult,
+    keyed_before_transfer,
+    feature_code,
+    keyed_for_outside,
+    number_keyed,
+    extension_of_number,
+    keyed_number,
+    extension_reached,
+)

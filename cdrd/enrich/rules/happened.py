@@ -1,0 +1,100 @@
+"""Who made a leg happen, where other legs or a Local channel tell: pick-ups, transfers, forwards."""
+
+from __future__ import annotations
+
+from cdrd.enrich.found import Party, PartyKind
+from cdrd.enrich.legview import DIALLING_APPS, LegView, Origin
+from cdrd.enrich.rules import rule
+from cdrd.enrich.rules.evidence import believed_account, dst_is_number, local_company
+from cdrd.records import CompanyId
+
+
+@rule("a telephone picked the call up with {dst}", called=(PartyKind.NOBODY,))
+def picked_up_by(view: LegView) -> Origin | None:
+    """The row of a pick-up code is the picker's, though it names the channel that rang."""
+    if not view.picks_up:
+        return None
+    company = view.calling.company or view.context_company
+    if view.picker is not None and view.picker.company is not None:
+        return _of_party(view.picker)
+    account = believed_account(view)
+    extension = account.extension if account and account.company == company else None
+    return Origin(inside=True, company=company, extension=extension) if company else None
+
+
+@rule("{transferrer} handed the call on", plain=False)
+def transferrer(view: LegView) -> Origin | None:
+    """After a transfer the transferrer answers for the call."""
+    return _of_party(view.transferrer) if view.transferrer is not None else None
+
+
+@rule("{forwarder} forwards its calls", plain=False)
+def forwarder(view: LegView) -> Origin | None:
+    """A forwarded call is the forwarding extension's from there on."""
+    if view.forwarder is not None and view.called.kind is not PartyKind.LOCAL:
+        return _of_party(view.forwarder)
+    if view.dialler is None or view.dialler.consulting:
+        return None
+    return _forwarded_by(view.dialler)
+
+
+def _of_party(party: Party) -> Origin | None:
+    if party.company is None:
+        return None
+    return Origin(inside=True, company=party.company, extension=party.extension)
+
+
+def _forwarded_by(dialler: LegView) -> Origin | None:
+    """Who forwards, where a leg dialled a Local channel to somewhere else than where it was called to."""
+    if dialler.forwarder is not None:
+        return _of_party(dialler.forwarder)
+    exten = dialler.called.base.removeprefix("Local/").partition("@")[0]
+    if not _dialled_once(dialler) or not exten.lstrip("+*#").isdigit():
+        return None
+    company, extension = _called_extension(dialler)
+    if extension is None or exten in (extension, dialler.leg.dst):
+        return None
+    return Origin(inside=True, company=company, extension=extension)
+
+
+def _dialled_once(dialler: LegView) -> bool:
+    one = len(dialler.dialled.targets) == 1
+    return one and dialler.leg.lastapp in DIALLING_APPS and not dialler.replaced
+
+
+def _called_extension(dialler: LegView) -> tuple[CompanyId | None, str | None]:
+    company = dialler.context_company
+    if dialler.owns(company, dialler.leg.dst):
+        return company, dialler.leg.dst
+    did = dialler.did
+    if did is not None and did.extension and dst_is_number(dialler):
+        return did.company, did.extension
+    return None, None
+
+
+@rule(
+    "it is the other end of the Local channel that {dialler} dialled",
+    plain=False,
+    calling=(PartyKind.LOCAL,),
+)
+def caller_of_local_channel(view: LegView) -> Origin | None:
+    """A Local channel calls for whoever dialled it."""
+    origin = view.dialler.origin if view.dialler is not None else None
+    return origin if origin is not None and origin.company else None
+
+
+@rule("the call was originated through a Local channel to {originated}", calling=(PartyKind.LOCAL,))
+def originated(view: LegView) -> Origin | None:
+    """Originated through a Local channel: the telephone that it rang first is the caller."""
+    if view.dialler is not None:
+        return None
+    first_half = view.leg.channel.endswith(";1")
+    if view.other_half is not None and (view.other_half.leg.dstchannel or view.leg.dstchannel):
+        rung = _of_party(view.other_half.called if first_half else view.called)
+        if rung is not None:
+            return rung
+    company = local_company(view)
+    exten = view.calling.base.removeprefix("Local/").partition("@")[0]
+    if first_half and view.leg.dstchannel and view.owns(company, exten):
+        return Origin(inside=True, company=company, extension=exten)
+    return None
