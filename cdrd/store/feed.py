@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from cdrd.records import AcctId, Principal
 from cdrd.store.database import Database
 from cdrd.store.statements import statement
+
+SLICE = 1000
+"""Rows that are fetched at once; a longer page is several of these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,18 +25,27 @@ class Scope:
     min_date: datetime | None = None
     max_date: datetime | None = None
 
+    @property
+    def dated(self) -> bool:
+        """Whether dates matter."""
+        return self.min_date is not None or self.max_date is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
     """JSON objects separated by commas, as PostgreSQL built them, in the order of acctid."""
 
-    rows: str
+    rows: bytes
     count: int
-    last_acctid: AcctId | None
+    undecided: int
+    """How many of them the enrich stage has not decided."""
 
 
-async def horizon(database: Database, stage: str, *, deadline: timedelta) -> AcctId:
-    """The newest acctid below which every leg is through the stage or waited longer than the deadline."""
+async def horizon(database: Database, stage: str, *, deadline: timedelta | None) -> AcctId:
+    """The newest acctid below which every leg is through the stage or waited longer than the deadline.
+
+    With None it is the newest below which every leg is through, however long that takes.
+    """
     async with database.connection() as connection:
         return AcctId(await statement("horizon").value(connection, stage=stage, deadline=deadline))
 
@@ -42,18 +56,66 @@ async def newest(database: Database) -> AcctId:
         return AcctId(await statement("last_acctid").value(connection))
 
 
-async def raw_page(database: Database, principal: Principal, scope: Scope) -> Page:
-    """One page of raw CDRs with their properties."""
+async def note_spans(database: Database, *, most: int) -> int:
+    """Notes the dates of so many spans of acctid that are complete by now; returns how many it were."""
     async with database.connection() as connection:
-        row = await statement("raw_page").row(
+        return int(await statement("note_spans").value(connection, most=most))
+
+
+async def raw_pages(
+    database: Database, principal: Principal, scope: Scope
+) -> AsyncGenerator[Page, None]:
+    """Raw CDRs with their properties, in slices. Between two slices no connection is held.
+
+    Legs up to `scope.upto` never change and none are added, so slices read one after the other are
+    what one statement would have read.
+    """
+    left = scope.most
+    for part in await _parts(database, scope):
+        first: AcctId | None = part.first
+        while first is not None and left > 0:
+            wanted = replace(part, first=first, most=min(left, SLICE))
+            page, first = await _slice(database, principal, wanted)
+            if page.count:
+                left -= page.count
+                yield page
+
+
+async def _parts(database: Database, scope: Scope) -> list[Scope]:
+    """The scope itself, or with dates the ranges of acctid outside which no leg has such a date."""
+    if scope.first > scope.upto:
+        return []
+    if not scope.dated:
+        return [scope]
+    async with database.connection() as connection:
+        rows = await statement("spans_of_dates").rows(
             connection,
-            companies=principal.companies,
             first=scope.first,
             upto=scope.upto,
             min_date=scope.min_date,
             max_date=scope.max_date,
-            most=scope.most,
         )
-    if row is None or row["rows"] is None:
-        return Page("", 0, None)
-    return Page(row["rows"], row["count"], AcctId(row["last_acctid"]))
+    return [replace(scope, first=row["first_acctid"], upto=row["last_acctid"]) for row in rows]
+
+
+async def _slice(
+    database: Database, principal: Principal, scope: Scope
+) -> tuple[Page, AcctId | None]:
+    """One statement's worth, and where to go on; None when the range is exhausted."""
+    values: dict[str, Any] = {
+        "companies": principal.companies,
+        "first": scope.first,
+        "upto": scope.upto,
+        "min_date": scope.min_date,
+        "max_date": scope.max_date,
+        "most": scope.most,
+    }
+    name = "raw_page"
+    if principal.companies is not None:
+        name = "raw_page_of_companies"
+        # dates leave only some of the legs that are looked at, so looking at one at a time won't do
+        values["looked_at"] = SLICE if scope.dated else scope.most
+    async with database.connection() as connection:
+        row = await statement(name).row(connection, **values)
+    assert row is not None  # noqa: S101 - an aggregate has one row
+    return Page(row["rows"] or b"", row["count"], row["undecided"]), row["rest_from"]

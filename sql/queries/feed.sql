@@ -1,67 +1,136 @@
--- What the dialects read. Every statement takes the principal's companies; NULL is all of them.
+-- What the dialects read. Every statement that returns legs takes the principal's companies.
 
 -- name: horizon(stage, deadline)
--- The newest acctid below which every row is through the stage, or waited longer than the deadline (an interval).
+-- The newest acctid below which every leg is through the stage, or has waited longer than the deadline (an interval; NULL: however long it takes).
 SELECT least(
     (SELECT value FROM counter WHERE name = 'acctid'),
-    (SELECT min(first_acctid) - 1 FROM work WHERE stage = :stage AND stored_at > now() - :deadline::interval)
+    (
+        SELECT min(first_acctid) - 1
+        FROM work
+        WHERE stage = :stage AND (:deadline::interval IS NULL OR stored_at > now() - :deadline)
+    )
 );
 
 -- name: raw_page(companies, first, upto, min_date, max_date, most)
--- Rows of /rest/call/read as JSON objects separated by commas, in the order of acctid; how many; the last acctid.
-SELECT string_agg(page.json, ',' ORDER BY page.acctid) AS rows, count(*) AS count, max(page.acctid) AS last_acctid
+-- Rows of /rest/call/read for who sees every company (companies is NULL; for anybody else there are none here).
+-- The bounds are said of both tables: from a left join the planner can't infer them, and a merge join would begin at the oldest attribution.
+SELECT
+    convert_to(string_agg(page.cdr, ',' ORDER BY page.acctid), 'UTF8') AS rows,
+    count(*) AS count,
+    count(*) FILTER (WHERE page.undecided) AS undecided,
+    CASE WHEN count(*) = :most THEN max(page.acctid) + 1 END AS rest_from
 FROM (
-    SELECT
-        leg.acctid,
-        json_build_object(
-            'acctid', leg.acctid,
-            'calldate', date_trunc('second', leg.calldate)::text,
-            'clid', clid,
-            'src', src,
-            'dst', dst,
-            'dcontext', dcontext,
-            'channel', channel,
-            'dstchannel', dstchannel,
-            'lastapp', lastapp,
-            'lastdata', lastdata,
-            'duration', duration,
-            'billsec', billsec,
-            'disposition', replace(disposition, ' ', ''),
-            'amaflags', amaflags,
-            'accountcode', accountcode,
-            'uniqueid', uniqueid,
-            'linkedid', linkedid,
-            'properties', json_strip_nulls(json_build_object(
-                'target', target,
-                'company', company,
-                'src_ext', src_ext,
-                'dial_short', dial_short,
-                'dial_full', dial_full,
-                'trunk', attribution.trunk,
-                'bill_to', bill_to,
-                'xfer', xfer,
-                'is_ivr', nullif(is_ivr, false),
-                'is_park', nullif(is_park, false),
-                'is_pick', nullif(is_pick, false),
-                'is_auth', nullif(is_auth, false),
-                'auth', auth,
-                'is_bounce', nullif(is_bounce, false),
-                'call_rec', call_rec
-            ))
-        )::text AS json
+    SELECT leg.acctid, attribution.acctid IS NULL AS undecided, raw_cdr(leg, attribution) AS cdr
     FROM leg
-    LEFT JOIN attribution ON attribution.acctid = leg.acctid
+    LEFT JOIN attribution
+        ON
+            attribution.acctid = leg.acctid
+            AND attribution.acctid >= :first
+            AND attribution.acctid <= :upto
     WHERE
-        leg.acctid >= :first
+        :companies::text[] IS NULL
+        AND leg.acctid >= :first
         AND leg.acctid <= :upto
-        AND (:min_date::timestamptz IS NULL OR calldate >= :min_date)
-        AND (:max_date::timestamptz IS NULL OR calldate <= :max_date)
-        AND (
-            :companies::text[] IS NULL
-            OR company = ANY(:companies)
-            OR target = ANY(:companies)
-            OR bill_to = ANY(:companies)
-        )
+        AND (:min_date::timestamptz IS NULL OR leg.calldate >= :min_date)
+        AND (:max_date::timestamptz IS NULL OR leg.calldate <= :max_date)
     ORDER BY leg.acctid
     LIMIT :most
 ) AS page;
+
+-- name: raw_page_of_companies(companies, first, upto, min_date, max_date, looked_at, most)
+-- The same for who sees only some companies: legs whose company, target or bill_to is one of them, each found by index.
+-- Only `looked_at` of their legs are looked at, of which the dates may leave fewer than `most`; rest_from says where to go on then.
+WITH theirs AS (
+    SELECT DISTINCT found.acctid
+    FROM unnest(:companies::text[]) AS mine (company)
+    CROSS JOIN LATERAL (
+        (
+            SELECT acctid
+            FROM attribution
+            WHERE attribution.company = mine.company AND acctid >= :first AND acctid <= :upto
+            ORDER BY acctid
+            LIMIT :looked_at
+        )
+        UNION ALL
+        (
+            SELECT acctid
+            FROM attribution
+            WHERE
+                attribution.target = mine.company
+                AND target IS DISTINCT FROM attribution.company
+                AND acctid >= :first
+                AND acctid <= :upto
+            ORDER BY acctid
+            LIMIT :looked_at
+        )
+        UNION ALL
+        (
+            SELECT acctid
+            FROM attribution
+            WHERE
+                attribution.bill_to = mine.company
+                AND bill_to IS DISTINCT FROM attribution.company
+                AND bill_to IS DISTINCT FROM target
+                AND acctid >= :first
+                AND acctid <= :upto
+            ORDER BY acctid
+            LIMIT :looked_at
+        )
+    ) AS found
+    ORDER BY found.acctid
+    LIMIT :looked_at
+)
+
+SELECT
+    convert_to(string_agg(page.cdr, ',' ORDER BY page.acctid), 'UTF8') AS rows,
+    count(*) AS count,
+    0 AS undecided,
+    (SELECT CASE WHEN count(*) = :looked_at THEN max(acctid) + 1 END FROM theirs) AS rest_from
+FROM (
+    SELECT leg.acctid, raw_cdr(leg, attribution) AS cdr
+    FROM theirs
+    JOIN leg ON leg.acctid = theirs.acctid
+    JOIN attribution ON attribution.acctid = theirs.acctid
+    WHERE
+        (:min_date::timestamptz IS NULL OR leg.calldate >= :min_date)
+        AND (:max_date::timestamptz IS NULL OR leg.calldate <= :max_date)
+    ORDER BY leg.acctid
+    LIMIT :most
+) AS page;
+
+-- name: note_spans(most)
+-- Notes the dates of spans that are complete by now; returns how many there were.
+SELECT note_spans(:most);
+
+-- name: spans_of_dates(first, upto, min_date, max_date)
+-- Ranges of acctid outside which no leg has such a date, neighbours joined; the last is what is not noted yet.
+WITH fitting AS (
+    SELECT first_acctid, last_acctid
+    FROM span
+    WHERE
+        last_acctid >= :first
+        AND first_acctid <= :upto
+        AND (:min_date::timestamptz IS NULL OR max_calldate >= :min_date)
+        AND (:max_date::timestamptz IS NULL OR min_calldate <= :max_date)
+    UNION ALL
+    SELECT coalesce(max(last_acctid), 0) + 1, 9223372036854775807 FROM span
+),
+
+steps AS (
+    SELECT
+        first_acctid,
+        last_acctid,
+        first_acctid IS DISTINCT FROM lag(last_acctid) OVER (ORDER BY first_acctid) + 1 AS begins
+    FROM fitting
+),
+
+islands AS (
+    SELECT first_acctid, last_acctid, count(*) FILTER (WHERE begins) OVER (ORDER BY first_acctid) AS island
+    FROM steps
+)
+
+SELECT greatest(min(first_acctid), :first) AS first_acctid, least(max(last_acctid), :upto) AS last_acctid
+FROM islands
+GROUP BY island
+HAVING min(first_acctid) <= :upto AND max(last_acctid) >= :first
+ORDER BY 1;

@@ -1,0 +1,90 @@
+"""What every dialect does with a request before it answers: read it, find out who asks, give them a turn."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from aiohttp import web
+
+from cdrd.records import Principal
+from cdrd.serve.access import Access
+from cdrd.serve.address import Network, client_address
+from cdrd.serve.body import strict_json
+from cdrd.serve.credentials import Credentials, in_headers
+from cdrd.serve.refusal import too_many
+from cdrd.serve.throttle import Address
+
+_T = TypeVar("_T")
+
+_BODY_SECONDS = 30.0
+"""A body has so long to arrive."""
+_ANSWERS = 16
+"""Answers that one principal may be reading at once: what a slow reader has not taken yet is in memory."""
+
+
+class Door:
+    """Shared by all dialects of one server."""
+
+    def __init__(self, access: Access, *, trusted: tuple[Network, ...], turns: int) -> None:
+        self.access = access
+        self._trusted = trusted
+        self._turns = asyncio.Semaphore(turns)
+        self._reading: Counter[int] = Counter()
+
+    async def body(self, request: web.Request) -> dict[str, Any]:
+        """The JSON object of the request's body."""
+        async with asyncio.timeout(_BODY_SECONDS):
+            return strict_json(await request.read())
+
+    async def principal(
+        self, request: web.Request, credentials: Credentials | None = None
+    ) -> Principal:
+        """Who asks, by these credentials or else by those in the headers."""
+        if credentials is None:
+            credentials = in_headers(request.headers, request.cookies)
+        return await self.access.principal(credentials, self._address(request))
+
+    def secure(self, request: web.Request) -> bool:
+        """Whether the client speaks TLS, with us or with a proxy of the operator's."""
+        if request.secure:
+            return True
+        peer = client_address(request.remote, [], ())
+        return (
+            any(peer in network for network in self._trusted)
+            and request.headers.get("X-Forwarded-Proto", "").lower() == "https"
+        )
+
+    @contextmanager
+    def reading(self, principal: Principal) -> Iterator[None]:
+        """Inside, one of the answers that a principal may be reading at once."""
+        number = principal.principal_id
+        if self._reading[number] >= _ANSWERS:
+            raise too_many(f"you are reading {_ANSWERS} answers already", seconds=1)
+        self._reading[number] += 1
+        try:
+            yield
+        finally:
+            self._reading[number] -= 1
+            if not self._reading[number]:
+                del self._reading[number]
+
+    async def in_turn(self, pages: AsyncIterator[_T]) -> AsyncIterator[_T]:
+        """Pages from the database, each in its turn: readers never take all connections.
+
+        Between two pages, while the reader takes the one before, the turn is somebody else's.
+        """
+        while True:
+            async with self._turns:
+                try:
+                    page = await anext(pages)
+                except StopAsyncIteration:
+                    return
+            yield page
+
+    def _address(self, request: web.Request) -> Address:
+        forwarded = request.headers.getall("X-Forwarded-For", [])
+        return client_address(request.remote, forwarded, self._trusted)

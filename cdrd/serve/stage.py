@@ -1,0 +1,140 @@
+"""The stage: the one server of all dialects, from the first connection to the last answer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from cdrd import metrics
+from cdrd.errors import CdrdError, SettingsError
+from cdrd.logs import get_logger
+from cdrd.serve.access import Access
+from cdrd.serve.address import networks
+from cdrd.serve.door import Door
+from cdrd.serve.health import Health
+from cdrd.serve.raw.routes import RawCdrs
+from cdrd.serve.server import application
+from cdrd.settings import ServeSettings
+from cdrd.store.database import Database
+from cdrd.store.feed import note_spans
+
+_log = get_logger(stage="serve")
+
+_DRAIN_SECONDS = 10.0
+"""Requests that are being answered when the stage stops have so long to end."""
+_IDLE_SECONDS = 75.0
+"""A connection on which nothing is asked is closed; also one that never asks."""
+_SPANS = 20
+"""Spans of acctid that are noted in one go: some ten milliseconds of the database's time."""
+
+
+async def serve(  # noqa: PLR0913 - what the daemon gives to every stage, and what only a server needs
+    settings: ServeSettings,
+    *,
+    database: Database,
+    readiness: Callable[[], Sequence[str]],
+    beat: Callable[[], None],
+    stopping: asyncio.Event,
+    listening: Callable[[str], None],
+) -> None:
+    """Answers requests until told to stop; then those that have begun get their answer."""
+    context = _tls(settings)
+    access = Access(settings, database)
+    door = Door(
+        access,
+        trusted=networks(settings.trusted_proxies),
+        turns=max(1, database.pool_size // 2),
+    )
+    dialects = [
+        RawCdrs(settings, database, door).dialect(),
+        Health(database, readiness).dialect(),
+    ]
+    app = application(dialects, max_body=settings.max_body, tls=context is not None)
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        logger=_protocol_log(),
+        keepalive_timeout=_IDLE_SECONDS,
+        shutdown_timeout=_DRAIN_SECONDS,
+    )
+    await runner.setup()
+    try:
+        listening(await _listen(runner, settings, context))
+        async with asyncio.TaskGroup() as tasks:
+            noting = tasks.create_task(_note_dates(database))
+            await _turn(beat, stopping)
+            noting.cancel()
+    finally:
+        await runner.cleanup()
+        access.close()
+
+
+def _tls(settings: ServeSettings) -> ssl.SSLContext | None:
+    if settings.certificate is None or settings.key is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(settings.certificate, settings.key)
+    except (OSError, ssl.SSLError) as error:
+        raise SettingsError(
+            [f"serve.certificate: {settings.certificate} and {settings.key} do not load: {error}"]
+        ) from error
+    return context
+
+
+async def _listen(
+    runner: web.AppRunner, settings: ServeSettings, context: ssl.SSLContext | None
+) -> str:
+    """Binds, and returns the address as a URL."""
+    site = web.TCPSite(runner, settings.host, settings.port, ssl_context=context)
+    try:
+        await site.start()
+    except OSError as error:
+        raise CdrdError(
+            f"cannot listen on {settings.host} port {settings.port}: {error.strerror or error}",
+            hint="Choose another serve.port, or stop what listens there.",
+        ) from error
+    host, port = runner.addresses[0][:2]
+    url = f"{'https' if context else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
+    _log.info("server_listening", url=url)
+    return url
+
+
+async def _turn(beat: Callable[[], None], stopping: asyncio.Event) -> None:
+    while not stopping.is_set():
+        beat()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(1.0):
+                await stopping.wait()
+
+
+async def _note_dates(database: Database) -> None:
+    """Notes behind the collectors which dates are where, for readers that ask for dates.
+
+    Without it nothing would be wrong, only slower: what fails is tried again the next time.
+    """
+    while True:
+        try:
+            noted = await note_spans(database, most=_SPANS)
+        except CdrdError as error:
+            metrics.faults.labels("serve", type(error).__name__).inc()
+            noted = 0
+        await asyncio.sleep(0.05 if noted == _SPANS else 1.0)
+
+
+def _protocol_log() -> logging.Logger:
+    """The library's own log, without a stack trace for each scanner that does not speak HTTP."""
+    log = logging.getLogger("cdrd.http")
+    if not log.filters:
+        log.addFilter(_not_their_fault)
+    return log
+
+
+def _not_their_fault(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
