@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 CDR    ?=
+PORT   ?=
 
 .DEFAULT_GOAL := help
 
@@ -20,7 +21,7 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.run
 	@touch $@
 
 run: $(VENV)/.run ## start cdrd with an embedded database and a demo PBX, or with your file: make run CDR=/path/to/Master.csv
-	@exec $(BIN)/cdrd demo $(if $(CDR),--cdr "$(CDR)")
+	@exec $(BIN)/cdrd demo $(if $(CDR),--cdr "$(CDR)") $(if $(PORT),--port "$(PORT)")
 
 test: $(VENV)/.dev ## run every test (under 10 minutes)
 	$(BIN)/python -m pytest -q -m "not bench and not soak"

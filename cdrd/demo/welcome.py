@@ -52,14 +52,18 @@ class Welcome:
         )
 
     def _next(self) -> Iterator[str]:
-        command = f"{shlex.quote(self.program)} -c {shlex.quote(shown(self.settings))}"
+        command = f"{shlex.quote(shown(self.program))} -c {shlex.quote(shown(self.settings))}"
+        tries = {
+            f"{command} explain 1": "whose is the first leg, and why",
+            f"{command} status": "what was collected, and what waits",
+            f"{command} directory show": f"who owns what, as {shown(self.companies)} says",
+        }
+        if self.simulated:
+            tries[f"tail -f {shlex.quote(shown(self.followed))}"] = "what the PBX writes"
+        width = max(map(len, tries))
         yield "  Then, for instance:"
         yield ""
-        yield f"{command} explain 1      # whose is the first leg, and why"
-        yield f"{command} status         # what was collected, what waits"
-        yield f"{command} directory show # who owns what: {shown(self.companies)}"
-        if self.simulated:
-            yield f"tail -f {shlex.quote(shown(self.followed))}   # what the PBX writes"
+        yield from (f"{line:{width}}  # {purpose}" for line, purpose in tries.items())
         yield ""
         yield "  Ctrl-C stops it; started again, it goes on where it stopped."
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import subprocess
 import warnings
@@ -31,6 +33,8 @@ def start_embedded(folder: Path, database: str = "cdrd") -> str:
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        with postgres_server.PostgresServer._lock:  # noqa: SLF001 - the wheel's own lock of its list
+            _forget_the_dead(folder / ".handle_pids.json")
         server = postgres_server.get_server(folder)
         if f" {database} " not in server.psql("\\l"):
             server.psql(f'CREATE DATABASE "{database}"')
@@ -41,3 +45,20 @@ def start_embedded(folder: Path, database: str = "cdrd") -> str:
         ) from error
     uri: str = server.get_uri(database=database)
     return uri
+
+
+def _forget_the_dead(list_of_users: Path) -> None:
+    """The wheel stops the server when its last user ends, but counts one that was killed for ever."""
+    if list_of_users.exists():
+        alive = [pid for pid in json.loads(list_of_users.read_text() or "[]") if _lives(pid)]
+        list_of_users.write_text(json.dumps(alive))
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
