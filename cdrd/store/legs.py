@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
+from asyncpg import Range
+
 from cdrd.errors import Conflict
 from cdrd.records import (
     COPY_COLUMNS,
@@ -22,7 +24,7 @@ from cdrd.store.database import CHANNEL, Database
 from cdrd.store.statements import Row, statement
 
 ENRICH = "enrich"
-"""The stage that every new leg waits for."""
+"""The stage that every new leg waits for; readers are served up to what does."""
 
 _COLUMNS = ("acctid", "source_id", "file_id", *COPY_COLUMNS)
 _SUSPENSE = ("source_id", "file_id", "line", "byte_offset", "raw", "reason", "detail")
@@ -165,11 +167,28 @@ async def legs_between(connection: Any, first: AcctId, last: AcctId) -> list[Leg
     return [Leg._make(row.values()) for row in rows]
 
 
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which legs of a call are looked for: after < acctid <= upto."""
+
+    after: int
+    upto: AcctId
+    without: Sequence[tuple[AcctId, AcctId]] = ()
+    """Ranges (first and last included) that the caller has already."""
+
+
 async def legs_of_calls(
-    connection: Any, calls: Sequence[str], *, after: AcctId, upto: AcctId
+    connection: Any, calls: Sequence[str], *, window: Window, most: int
 ) -> list[Leg]:
-    """The legs of calls (by linkedid, or uniqueid where there is none) with after < acctid <= upto."""
-    rows = await statement("legs_of_calls").rows(connection, calls=calls, after=after, upto=upto)
+    """Legs of calls (by linkedid, or uniqueid where there is none), at most so many, in no order."""
+    rows = await statement("legs_of_calls").rows(
+        connection,
+        calls=calls,
+        after=window.after,
+        upto=window.upto,
+        without=[Range(first, last + 1) for first, last in window.without],
+        most=most,
+    )
     return [Leg._make(row.values()) for row in rows]
 
 

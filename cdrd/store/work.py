@@ -1,14 +1,17 @@
-"""Work that waits for a stage, and the attributions that the enrich stage writes."""
+"""Work that waits for a stage: claimed by whoever is free, and gone in the transaction that does it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from cdrd.records import AcctId, Attribution
+from cdrd.records import AcctId
 from cdrd.store.database import Database
-from cdrd.store.statements import Row, statement
+from cdrd.store.statements import statement
+
+Ranges = list[tuple[AcctId, AcctId]]
+"""Ranges of acctid, first and last included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,17 +23,46 @@ class Waiting:
     oldest_seconds: float
 
 
-async def claim_work(connection: Any, stage: str, *, most_legs: int) -> list[tuple[AcctId, AcctId]]:
-    """The oldest ranges of acctid that nobody else holds; ours until the transaction ends."""
+class Known(NamedTuple):
+    """What a decision may be made from."""
+
+    seen_acctid: AcctId
+    """The newest leg that is committed: every leg up to here can be read."""
+    directory_version: int
+    """The directory in force; 0 before the first."""
+
+
+async def claim_work(connection: Any, stage: str, *, most_legs: int) -> Ranges:
+    """The oldest ranges of acctid that nobody else holds; ours until the transaction ends.
+
+    The last one is cut so that there are not more legs than asked for; what is left of it waits on.
+    """
     rows = await statement("claim_work").rows(connection, stage=stage, most_legs=most_legs)
-    return [(AcctId(row["first_acctid"]), AcctId(row["last_acctid"])) for row in rows]
+    ranges: Ranges = []
+    for row in rows:
+        first, last = row["first_acctid"], row["last_acctid"]
+        ranges.append((AcctId(first), AcctId(min(last, first + most_legs - 1))))
+        most_legs -= last - first + 1
+    return ranges
+
+
+async def add_work(connection: Any, stage: str, ranges: Iterable[tuple[AcctId, AcctId]]) -> None:
+    """Puts ranges before a stage."""
+    for first, last in ranges:
+        await statement("add_work").rows(connection, stage=stage, first=first, last=last)
+
+
+async def prepare_to_decide(connection: Any) -> Known:
+    """What is known now, after work was claimed; the rest of the transaction looks calls up by index."""
+    row = await statement("prepare_to_decide").row(connection)
+    assert row is not None  # noqa: S101 - a SELECT without FROM has one row
+    return Known(AcctId(row["seen_acctid"]), row["directory_version"])
 
 
 async def finish_work(connection: Any, stage: str, ranges: Sequence[tuple[AcctId, AcctId]]) -> None:
     """What was claimed is done, once the transaction commits."""
-    await statement("finish_work").rows(
-        connection, stage=stage, firsts=[first for first, _ in ranges]
-    )
+    firsts, lasts = zip(*ranges, strict=True)
+    await statement("finish_work").rows(connection, stage=stage, firsts=firsts, lasts=lasts)
 
 
 async def waiting(database: Database, stage: str) -> Waiting:
@@ -40,35 +72,12 @@ async def waiting(database: Database, stage: str) -> Waiting:
     return Waiting(**dict(row)) if row else Waiting(0, 0, 0.0)
 
 
-_WRITTEN = Attribution._fields
-_PARAMETER = {"company": "companies", "rules": "rules"}
-
-
-async def write_attributions(
-    connection: Any,
-    attributions: Sequence[Attribution],
-    *,
-    directory_version: int,
-    seen_acctid: AcctId,
-) -> None:
-    """Writes decisions made knowing every leg up to `seen_acctid` and that version of the directory.
-
-    A decision already there that knew more stays. Holds the revision counter until commit.
-    """
-    if not attributions:
-        return
-    last = await statement("reserve_revisions").value(connection, count=len(attributions))
-    columns = zip(_WRITTEN, zip(*attributions, strict=True), strict=True)
-    await statement("write_attributions").rows(
-        connection,
-        **{_PARAMETER.get(name, f"{name}s"): values for name, values in columns},
-        directory_version=directory_version,
-        seen_acctid=seen_acctid,
-        first_revision=last - len(attributions) + 1,
-    )
-
-
-async def attribution_of(database: Database, acctid: AcctId) -> Row | None:
-    """What is decided of a leg."""
-    async with database.connection() as connection:
-        return await statement("attribution_of").row(connection, acctid=acctid)
+def merged(ranges: Iterable[tuple[AcctId, AcctId]]) -> Ranges:
+    """The same acctids in as few ranges as possible, in order."""
+    together: Ranges = []
+    for first, last in sorted(ranges):
+        if together and first <= together[-1][1] + 1:
+            together[-1] = (together[-1][0], max(last, together[-1][1]))
+        else:
+            together.append((first, last))
+    return together

@@ -88,8 +88,9 @@ CREATE TABLE leg (
 CREATE TABLE leg_default PARTITION OF leg DEFAULT;
 
 CREATE INDEX leg_calldate ON leg USING brin (calldate);
--- The legs of one call: its linkedid, or the uniqueid where the PBX writes no linkedid.
-CREATE INDEX leg_call ON leg ((coalesce(linkedid, uniqueid)));
+-- The legs of one call: its linkedid, or the uniqueid where the PBX writes no linkedid. With the acctid,
+-- so that no plan can believe a range of acctids to be the cheaper way to them.
+CREATE INDEX leg_call ON leg ((coalesce(linkedid, uniqueid)), acctid);
 
 -- Whose leg it is and who pays. seen_acctid and directory_version say what was known when it was decided.
 CREATE TABLE attribution (

@@ -1,12 +1,21 @@
 -- Attributions: derived, keyed by acctid, decided again when more is known.
 
 -- name: reserve_revisions(count)
--- The last of `count` new revisions; held until commit, so revisions are in commit order.
+-- The last of `count` new revisions. Held until commit: revisions are in commit order, and whoever holds
+-- this is the only one that writes attributions.
 UPDATE counter SET value = value + :count WHERE name = 'revision' RETURNING value;
 
+-- name: already_decided(acctids)
+-- Which of these legs somebody has decided, and the directory that is in force at this moment.
+SELECT
+    (SELECT value FROM counter WHERE name = 'directory') AS directory_version,
+    array(SELECT acctid FROM attribution WHERE acctid = ANY(:acctids::bigint[])) AS acctids;
+
 -- name: write_attributions(acctids, companies, targets, bill_tos, directions, src_exts, dial_shorts, dial_fulls, trunks, xfers, is_ivrs, is_parks, is_picks, is_auths, auths, is_bounces, call_recs, reasons, rules, directory_version, seen_acctid, first_revision)!
--- A decision replaces an older one only when it was made knowing as much or more, so that a slow
--- worker can't put back what a faster one already knew better. The revision moves only on a change.
+-- A decision replaces another only when it was made knowing as many legs or more (with the same legs: the
+-- same directory or a newer one), so that a slow worker can't put back what a faster one already knew
+-- better. Legs come before the directory: a late leg must reach the legs before it even when the one that
+-- brings it has not loaded the newest directory yet. The revision moves only on a change.
 INSERT INTO attribution AS known (
     acctid, company, target, bill_to, direction, src_ext, dial_short, dial_full, trunk, xfer,
     is_ivr, is_park, is_pick, is_auth, auth, is_bounce, call_rec, reason, rules,
@@ -65,8 +74,41 @@ SET
         ELSE known.revision
     END
 WHERE
-    known.seen_acctid <= excluded.seen_acctid
-    AND known.directory_version <= excluded.directory_version;
+    (known.seen_acctid, known.directory_version)
+    <= (excluded.seen_acctid, excluded.directory_version);
 
 -- name: attribution_of(acctid)
 SELECT * FROM attribution WHERE acctid = :acctid;
+
+-- name: try_parked_lock()
+-- One worker at a time looks through the parked legs; free again when its transaction ends.
+SELECT pg_try_advisory_xact_lock(1129202277);
+
+-- name: parked_legs(after, most)
+-- Legs that wait for a directory, or for a rule or a program that does not fail on them, by acctid.
+SELECT
+    calldate, answerdate, enddate, clid, src, dst, dcontext, channel, dstchannel, lastapp, lastdata,
+    duration, billsec, disposition, amaflags, accountcode, uniqueid, linkedid, sequence, peeraccount,
+    userfield, extra, acctid, pbx
+FROM (
+    (
+        SELECT acctid
+        FROM attribution
+        WHERE company IS NULL AND reason = 'no_directory' AND acctid > :after
+        ORDER BY acctid
+        LIMIT :most
+    )
+    UNION ALL
+    (
+        SELECT acctid
+        FROM attribution
+        WHERE company IS NULL AND reason = 'fault' AND acctid > :after
+        ORDER BY acctid
+        LIMIT :most
+    )
+    ORDER BY acctid
+    LIMIT :most
+) AS parked
+JOIN leg USING (acctid)
+JOIN source USING (source_id)
+ORDER BY acctid;

@@ -11,8 +11,38 @@ SELECT pg_notify(:channel, '');
 -- The oldest ranges that nobody else holds; held until the transaction ends.
 SELECT first_acctid, last_acctid FROM claim_work(:stage, :most_legs);
 
--- name: finish_work(stage, firsts)!
-DELETE FROM work WHERE stage = :stage AND first_acctid = ANY(:firsts::bigint[]);
+-- name: prepare_to_decide()
+-- What is known from here on: the newest committed leg, and the directory that is in force.
+-- Until the transaction ends, statements are planned anew and by index. A partition that fills has no
+-- statistics yet, and a plan made while it was empty would read the whole of it once for each call.
+SELECT
+    (SELECT value FROM counter WHERE name = 'acctid') AS seen_acctid,
+    (SELECT value FROM counter WHERE name = 'directory') AS directory_version,
+    set_config('enable_seqscan', 'off', true) AS by_index,
+    set_config('plan_cache_mode', 'force_custom_plan', true) AS planned_anew;
+
+-- name: finish_work(stage, firsts, lasts)!
+-- Ranges that were claimed are done, whole or up to there; what is left of one waits on.
+WITH done AS (
+    SELECT * FROM unnest(:firsts::bigint[], :lasts::bigint[]) AS done (first_acctid, last_acctid)
+),
+
+shortened AS (
+    UPDATE work
+    SET first_acctid = done.last_acctid + 1
+    FROM done
+    WHERE
+        work.stage = :stage
+        AND work.first_acctid = done.first_acctid
+        AND work.last_acctid > done.last_acctid
+)
+
+DELETE FROM work
+USING done
+WHERE
+    work.stage = :stage
+    AND work.first_acctid = done.first_acctid
+    AND work.last_acctid <= done.last_acctid;
 
 -- name: waiting_work(stage)
 -- How much waits: ranges, legs and the age in seconds of the oldest.

@@ -1,0 +1,87 @@
+"""The directory in force, followed: loaded and compiled beside the one in use, which it then replaces."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from cdrd import metrics
+from cdrd.enrich.directory import Directory
+from cdrd.errors import Unavailable
+from cdrd.logs import get_logger
+from cdrd.store.attributions import wait_for_writers
+from cdrd.store.database import Database
+from cdrd.store.directory import current_version, load_directory
+
+_log = get_logger(stage="enrich")
+
+
+async def wait_for(event: asyncio.Event, seconds: float) -> bool:
+    """Waits until the event or for that long; whether it was the event."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False
+
+
+class InForce:
+    """The newest directory that could be loaded, and what is known of newer ones."""
+
+    def __init__(self, database: Database, replaced: Callable[[], None]) -> None:
+        self.directory: Directory | None = None
+        self._database = database
+        self._replaced = replaced
+        self._unloadable = 0
+        self._not_waited_for = 0
+        self.wanted = asyncio.Event()
+        """Set when somebody waits for a newer version."""
+        self._looked = asyncio.Event()
+
+    @property
+    def version(self) -> int:
+        """The version of the directory in use; 0 for none."""
+        return self.directory.version if self.directory else 0
+
+    def may_decide(self, version: int) -> bool:
+        """Whether legs are decided now, when that version is in force."""
+        return version <= max(self.version, self._not_waited_for)
+
+    async def take_up(self) -> None:
+        """Loads the version in force, where it is not in use yet."""
+        version = await current_version(self._database)
+        if version > max(self.version, self._unloadable):
+            await self._load(version)
+        self._looked.set()
+
+    async def _load(self, version: int) -> None:
+        """When it fails the last good directory stays in use, and the log and the metrics say so."""
+        try:
+            content = await load_directory(self._database, version)
+            directory = await asyncio.to_thread(Directory.compile, content)
+        except Unavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the directory before it still decides
+            self._unloadable = self._not_waited_for = version
+            metrics.faults.labels("enrich", type(error).__name__).inc()
+            _log.exception("directory_not_loaded", version=version, kept=self.version)
+            return
+        async with self._database.transaction() as connection:
+            # what others are just writing without this version must be seen by who looks for it next
+            await wait_for_writers(connection)
+        self.directory = directory
+        _log.info("directory_loaded", version=version, entries=len(content.entries))
+        self._replaced()
+
+    async def wait(self, version: int, seconds: float) -> None:
+        """Waits a little for a version to be loaded, and only once; without any directory, each time.
+
+        So what comes just after a change is decided by it, and a directory that takes long stops nobody.
+        """
+        if self.may_decide(version):
+            return
+        self._looked.clear()
+        self.wanted.set()
+        await wait_for(self._looked, seconds)
+        if self.directory is not None:
+            self._not_waited_for = max(version, self._not_waited_for)

@@ -1,0 +1,132 @@
+"""Attributions: what was decided of each leg, written so that whoever knew more is never overwritten."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from io import BytesIO
+from itertools import chain
+from typing import Any
+
+from cdrd.errors import RowRefused
+from cdrd.records import AcctId, Attribution, Leg
+from cdrd.store.database import Database, translated
+from cdrd.store.statements import Row, statement
+from cdrd.store.work import Known
+
+_WRITTEN = Attribution._fields
+_COPIED = (*_WRITTEN, "directory_version", "seen_acctid", "revision")
+_PARAMETER = {"company": "companies", "rules": "rules"}
+_WORTH_COPYING = 100
+"""So many new rows are copied; fewer go with those that are decided again, for COPY is one more question."""
+
+
+async def write_attributions(
+    connection: Any, attributions: Sequence[Attribution], known: Known
+) -> int:
+    """Writes decisions made from what was known, and returns the directory version in force now.
+
+    A decision already there that knew more stays. From here on the transaction holds the revision
+    counter, and nobody else writes attributions until it ends: what is not there now can be copied.
+    """
+    if not attributions:
+        return known.directory_version
+    count = len(attributions)
+    first_revision = await statement("reserve_revisions").value(connection, count=count) - count + 1
+    row = await statement("already_decided").row(
+        connection, acctids=[attribution.acctid for attribution in attributions]
+    )
+    assert row is not None  # noqa: S101 - a SELECT without FROM has one row
+    there = set(row["acctids"])
+    fresh = [attribution for attribution in attributions if attribution.acctid not in there]
+    again = [attribution for attribution in attributions if attribution.acctid in there]
+    if len(fresh) < _WORTH_COPYING:
+        fresh, again = [], list(attributions)
+    if fresh:
+        await _copy(connection, fresh, known, first_revision)
+    if again:
+        await _decide_again(connection, again, known, first_revision + len(fresh))
+    return int(row["directory_version"])
+
+
+async def write_by_halves(
+    connection: Any,
+    calls: Sequence[Sequence[Attribution]],
+    known: Known,
+    *,
+    instead: Callable[[Sequence[Attribution], RowRefused], Sequence[Attribution]],
+) -> int:
+    """The same, where the database has refused some of it: finds which call, and writes `instead` of it."""
+    try:
+        with translated():
+            async with connection.transaction():
+                return await write_attributions(connection, list(chain.from_iterable(calls)), known)
+    except RowRefused as error:
+        if len(calls) == 1:
+            return await write_attributions(connection, instead(calls[0], error), known)
+    half = len(calls) // 2
+    await write_by_halves(connection, calls[:half], known, instead=instead)
+    return await write_by_halves(connection, calls[half:], known, instead=instead)
+
+
+async def _copy(
+    connection: Any, attributions: Sequence[Attribution], known: Known, first_revision: int
+) -> None:
+    text = copy_text(attributions, known, first_revision=first_revision)
+    await connection.copy_to_table(
+        "attribution", source=BytesIO(text), columns=_COPIED, format="text"
+    )
+
+
+async def _decide_again(
+    connection: Any, attributions: Sequence[Attribution], known: Known, first_revision: int
+) -> None:
+    columns = zip(_WRITTEN, zip(*attributions, strict=True), strict=True)
+    await statement("write_attributions").rows(
+        connection,
+        **{_PARAMETER.get(name, f"{name}s"): values for name, values in columns},
+        directory_version=known.directory_version,
+        seen_acctid=known.seen_acctid,
+        first_revision=first_revision,
+    )
+
+
+class _Columns(dict[Any, str]):
+    """Each value as COPY's text format has it, worked out once: most legs share most of them."""
+
+    def __missing__(self, value: str) -> str:
+        text = value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n")
+        self[value] = text = text.replace("\r", "\\r")
+        return text
+
+
+def copy_text(attributions: Sequence[Attribution], known: Known, *, first_revision: int) -> bytes:
+    """Rows for COPY, columns as in `_COPIED`."""
+    columns = _Columns({None: "\\N", True: "t", False: "f"})
+    last = f"\t{known.directory_version}\t{known.seen_acctid}\t"
+    try:
+        rows = [
+            f"{acctid}\t" + "\t".join([columns[value] for value in values]) + f"{last}{revision}\n"
+            for revision, (acctid, *values) in enumerate(attributions, first_revision)
+        ]
+        return "".join(rows).encode()
+    except (AttributeError, UnicodeEncodeError) as error:
+        raise RowRefused(f"a property is no text: {error}") from error
+
+
+async def wait_for_writers(connection: Any) -> None:
+    """Until everybody who is writing attributions now has committed."""
+    await statement("reserve_revisions").value(connection, count=0)
+
+
+async def parked_legs(connection: Any, *, after: AcctId, most: int) -> list[Leg] | None:
+    """The next legs that wait for a directory or a better rule; None while another worker looks."""
+    if not await statement("try_parked_lock").value(connection):
+        return None
+    rows = await statement("parked_legs").rows(connection, after=after, most=most)
+    return [Leg._make(row.values()) for row in rows]
+
+
+async def attribution_of(database: Database, acctid: AcctId) -> Row | None:
+    """What is decided of a leg."""
+    async with database.connection() as connection:
+        return await statement("attribution_of").row(connection, acctid=acctid)

@@ -1,0 +1,132 @@
+"""The directory: applied whole and compared by value, kept as a history, read as it was in any version."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from cdrd.records import Company, CompanyId, DirectoryVersion, Entry, EntryKind
+from cdrd.store.database import CHANNEL, Database
+from cdrd.store.statements import Row, statement
+
+DIRECTORY = "directory"
+"""The topic that is notified when another version is in force."""
+
+_PIECE = 10_000
+"""Entries read at once: few enough that whatever else the process does goes on meanwhile."""
+_COMPANY_COLUMNS = ("company", "name", "billing_group", "pays", "detail")
+_ENTRY_COLUMNS = ("company", "pbx", "kind", "pattern", "detail", "valid_from", "valid_until")
+
+
+async def current_version(database: Database) -> int:
+    """The version in force; 0 before the first."""
+    async with database.connection() as connection:
+        return int(await statement("current_version").value(connection))
+
+
+async def version_applied(database: Database, version: int) -> Row | None:
+    """When a version was applied, by whom, and the digest of the file."""
+    async with database.connection() as connection:
+        return await statement("version_applied").row(connection, version=version)
+
+
+async def load_directory(database: Database, version: int | None = None) -> DirectoryVersion:
+    """A version of the directory, by default the one in force; version 0 is empty."""
+    if version is None:
+        version = await current_version(database)
+    async with database.connection() as connection:
+        rows = await statement("companies_of_version").rows(connection, version=version)
+        companies = [
+            Company(
+                CompanyId(row["company"]),
+                row["name"],
+                row["billing_group"],
+                row["pays"],
+                row["detail"],
+            )
+            for row in rows
+        ]
+        entries: list[Entry] = []
+        after = 0
+        while True:
+            rows = await statement("entries_of_version").rows(
+                connection, version=version, after=after, most=_PIECE
+            )
+            entries += map(_entry, rows)
+            if len(rows) < _PIECE:
+                return DirectoryVersion(version, companies, entries)
+            after = rows[-1]["entry_id"]
+
+
+def _entry(row: Row) -> Entry:
+    return Entry(
+        CompanyId(row["company"]) if row["company"] is not None else None,
+        row["pbx"],
+        EntryKind(row["kind"]),
+        row["pattern"],
+        row["detail"],
+        row["valid_from"],
+        row["valid_until"],
+    )
+
+
+async def apply_directory(
+    database: Database,
+    companies: Iterable[Company],
+    entries: Iterable[Entry],
+    *,
+    digest: str,
+    applied_by: str,
+) -> int | None:
+    """Makes this the directory in force and returns its version, or None where nothing differs.
+
+    What is the same in both keeps its row, so that a version costs what it changes, and everything that
+    was decided in an earlier version can be understood from it.
+    """
+    async with database.transaction() as connection:
+        await statement("hold_directory").rows(connection)
+        await _compare(connection, companies, entries)
+        if not await statement("directory_changes").value(connection):
+            return None
+        version: int = await statement("new_version").value(
+            connection, digest=digest, applied_by=applied_by
+        )
+        for change in (
+            "withdraw_companies",
+            "introduce_companies",
+            "withdraw_entries",
+            "introduce_entries",
+        ):
+            await statement(change).rows(connection, version=version)
+        await statement("wake").rows(connection, channel=f"{CHANNEL}_{DIRECTORY}")
+    return version
+
+
+async def _compare(connection: Any, companies: Iterable[Company], entries: Iterable[Entry]) -> None:
+    await statement("create_wanted_companies").rows(connection)
+    await statement("create_wanted_entries").rows(connection)
+    await connection.copy_records_to_table(
+        "wanted_company", columns=_COMPANY_COLUMNS, records=_company_rows(companies)
+    )
+    await connection.copy_records_to_table(
+        "wanted_entry", columns=_ENTRY_COLUMNS, records=_entry_rows(entries)
+    )
+    await statement("compare_companies").rows(connection)
+    await statement("compare_entries").rows(connection)
+
+
+def _company_rows(companies: Iterable[Company]) -> Iterator[tuple[Any, ...]]:
+    for company in companies:
+        yield (
+            company.company,
+            company.name,
+            company.billing_group,
+            json.dumps(company.pays),
+            json.dumps(company.detail),
+        )
+
+
+def _entry_rows(entries: Iterable[Entry]) -> Iterator[tuple[Any, ...]]:
+    for entry in entries:
+        yield entry._replace(detail=json.dumps(entry.detail))  # type: ignore[arg-type]  # as text
