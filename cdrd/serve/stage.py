@@ -102,7 +102,7 @@ async def _listen(
         ) from error
     host, port = runner.addresses[0][:2]
     url = f"{'https' if context else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
-    _log.info("server_listening", url=url)
+    _log.info("listening", url=url)
     return url
 
 

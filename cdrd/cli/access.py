@@ -1,0 +1,242 @@
+"""Commands that say who may ask: user, token. A token is shown once, a password never."""
+
+from __future__ import annotations
+
+import copy
+import re
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from cdrd.cli import cli
+from cdrd.cli.program import Program, run
+from cdrd.logs import escape_control
+from cdrd.records import Permission
+from cdrd.serve.passwords import digest, hash_password, new_token
+from cdrd.store.database import Database
+from cdrd.store.principals import (
+    NewPrincipal,
+    create_principal,
+    create_token,
+    principals,
+    remove_principal,
+    revoke_token,
+    set_disabled,
+    set_password,
+    tokens,
+)
+
+_T = TypeVar("_T")
+_SHORTEST = 8
+"""Characters of a password."""
+_LOGIN = re.compile(r"[^\s:\x00-\x1f\x7f]{1,64}")
+"""HTTP Basic ends a login with a colon."""
+_DAYS = {"h": 1 / 24, "d": 1, "w": 7, "y": 365}
+
+
+def _life(_: click.Context, __: click.Parameter, value: str | None) -> timedelta | None:
+    if value is None:
+        return None
+    match = re.fullmatch(r"([1-9]\d{0,3})([hdwy])", value)
+    if match is None:
+        raise click.BadParameter("write a number and a unit: 12h, 90d, 4w, 1y")
+    return timedelta(days=int(match[1]) * _DAYS[match[2]])
+
+
+def _in_database(program: Program, work: Callable[[Database], Awaitable[_T]]) -> _T:
+    async def opened() -> _T:
+        async with program.database() as database:
+            return await work(database)
+
+    return run(opened())
+
+
+def _password(*, from_stdin: bool) -> str:
+    """From the first line of stdin, or asked for twice on the terminal; never from the command line."""
+    if from_stdin:
+        password = sys.stdin.readline().rstrip("\r\n")
+    else:
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    if len(password) < _SHORTEST:
+        raise click.UsageError(f"a password has at least {_SHORTEST} characters")
+    return str(password)
+
+
+@cli.group("user")
+def user_group() -> None:
+    """Who may ask over HTTP, what for, and whose calls they see."""
+
+
+@user_group.command("add")
+@click.argument("login")
+@click.option("--name", help="As people call them.  [default: the login]")
+@click.option(
+    "--permission",
+    "permissions",
+    multiple=True,
+    type=click.Choice([permission.value for permission in Permission]),
+    default=[Permission.BILLING_CALL_SUMMARY.value],
+    show_default=True,
+    help="May be given several times.",
+)
+@click.option(
+    "--company",
+    "companies",
+    multiple=True,
+    help="See only this company's calls; may be given several times. Default: everybody's.",
+)
+@click.option("--password-stdin", is_flag=True, help="The password is the first line of stdin.")
+@click.option("--no-password", is_flag=True, help="Only tokens let this user in.")
+@click.pass_obj
+def add_user(program: Program, /, login: str, **options: Any) -> None:
+    """Make a user; asks for the password unless told where it is."""
+    if not _LOGIN.fullmatch(login):
+        raise click.UsageError("a login has 1 to 64 characters, no spaces and no colon")
+    password_hash = None
+    if not options["no_password"]:
+        password_hash = hash_password(_password(from_stdin=options["password_stdin"]))
+    new = NewPrincipal(
+        login=login,
+        name=options["name"] or login,
+        password_hash=password_hash,
+        permissions=[Permission(word) for word in options["permissions"]],
+        companies=options["companies"] or None,
+    )
+    _in_database(program, lambda database: create_principal(database, new))
+    click.echo(f"user {login} added", err=True)
+
+
+@user_group.command("list")
+@click.pass_obj
+def list_users(program: Program) -> None:
+    """Show every user."""
+    table = _table("login", "name", "permissions", "companies", "password", "tokens", "state")
+    for row in _in_database(program, principals):
+        companies = row["companies"]
+        table.add_row(
+            *map(escape_control, (row["login"], row["name"], ", ".join(row["permissions"]))),
+            "all" if companies is None else escape_control(", ".join(companies)),
+            "yes" if row["has_password"] else "no",
+            str(row["tokens"]),
+            "disabled" if row["disabled"] else "",
+        )
+    _print(table)
+
+
+@user_group.command("passwd")
+@click.argument("login")
+@click.option("--password-stdin", is_flag=True, help="The password is the first line of stdin.")
+@click.pass_obj
+def change_password(program: Program, login: str, *, password_stdin: bool) -> None:
+    """Give a user another password; ends their sessions."""
+    password_hash = hash_password(_password(from_stdin=password_stdin))
+    _in_database(program, lambda database: set_password(database, login, password_hash))
+    click.echo(f"password of {login} changed", err=True)
+
+
+@user_group.command("disable")
+@click.argument("login")
+@click.option("--undo", is_flag=True, help="Let the user in again.")
+@click.pass_obj
+def disable_user(program: Program, login: str, *, undo: bool) -> None:
+    """Shut a user out at once, with all tokens and sessions, keeping them for later."""
+    _in_database(program, lambda database: set_disabled(database, login, disabled=not undo))
+    click.echo(f"user {login} {'enabled' if undo else 'disabled'}", err=True)
+
+
+@user_group.command("remove")
+@click.argument("login")
+@click.pass_obj
+def remove_user(program: Program, login: str) -> None:
+    """Remove a user with all tokens and sessions."""
+    _in_database(program, lambda database: remove_principal(database, login))
+    click.echo(f"user {login} removed", err=True)
+
+
+@cli.group("token")
+def token_group() -> None:
+    """Bearer tokens: what a program shows instead of a password."""
+
+
+@token_group.command("create")
+@click.argument("login")
+@click.option("--label", default="", help="What it is for.")
+@click.option(
+    "--expires", callback=_life, help="How long it is valid: 12h, 90d, 1y.  [default: for ever]"
+)
+@click.option("--quiet", is_flag=True, help="Print the token and nothing else.")
+@click.pass_obj
+def create_token_command(
+    program: Program, login: str, label: str, expires: timedelta | None, *, quiet: bool
+) -> None:
+    """Make a token for a user and print it; it cannot be shown again."""
+    token = new_token()
+    number = _in_database(
+        program,
+        lambda database: create_token(
+            database, login, digest=digest(token), label=label, life=expires
+        ),
+    )
+    if not quiet:
+        click.echo(f"token {number} of {login}; keep it, it is not shown again:", err=True)
+    click.echo(token)
+
+
+# the same verb as `user add`
+_add_token = copy.copy(create_token_command)
+_add_token.hidden = True
+token_group.add_command(_add_token, "add")
+
+
+@token_group.command("list")
+@click.argument("login", required=False)
+@click.pass_obj
+def list_tokens(program: Program, login: str | None) -> None:
+    """Show tokens and sessions, of everybody or of one user, without the secrets."""
+    table = _table("number", "login", "kind", "label", "created", "expires")
+
+    async def work(database: Database) -> Sequence[Any]:
+        return await tokens(database, login)
+
+    for row in _in_database(program, work):
+        expires = "never" if row["expires_at"] is None else _moment(row["expires_at"])
+        table.add_row(
+            str(row["token_id"]),
+            escape_control(row["login"]),
+            row["kind"],
+            escape_control(row["label"]),
+            _moment(row["created_at"]),
+            f"{expires} (over)" if row["expired"] else expires,
+        )
+    _print(table)
+
+
+@token_group.command("revoke")
+@click.argument("number", type=click.IntRange(1, 2**31 - 1))
+@click.pass_obj
+def revoke_token_command(program: Program, number: int) -> None:
+    """End a token or a session at once; `cdrd token list` shows its number."""
+    _in_database(program, lambda database: revoke_token(database, number))
+    click.echo(f"token {number} revoked", err=True)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None)
+    for column in columns:
+        table.add_column(column, no_wrap=True)
+    return table
+
+
+def _print(table: Table) -> None:
+    """Names are text, not markup; and a table that goes into a file is as wide as it is."""
+    width = None if sys.stdout.isatty() else 250
+    Console(markup=False, highlight=False, width=width).print(table)
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
