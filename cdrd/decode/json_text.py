@@ -30,7 +30,9 @@ Scalar = str | int | float | None
 
 _KEY = rb'"([A-Za-z0-9_.()-]{1,80}+)":'
 _ANY_KEY = rb'"[A-Za-z0-9_.()-]{1,80}+":'
-_NUMBER = rb"-?[0-9]++(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+|null|true|false"
+_NUMBER = (
+    rb"-?(?:0|[1-9][0-9]{0,30}+)(?:\.[0-9]{1,30}+)?+(?:[eE][+-]?[0-9]{1,3}+)?+|null|true|false"
+)
 _BEGINS = re.compile(rb"\{[ \t]*" + _ANY_KEY[:-1] + rb"[ \t]*:")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SCALARS = (str, int, float, type(None))

@@ -37,7 +37,7 @@ def usual_line(keys: AbstractSet[str], times: UsualTimes) -> UsualLine | None:
     def row(line: str, number: int, offset: int) -> str | None:
         try:
             record = decoded_object(line)
-            if len(record) != len(keys):
+            if len(record) != len(keys) or line[0] != "{":
                 return None
             record.update(defaults)
             texts, numbers = texts_of(record), numbers_of(record)
