@@ -173,9 +173,9 @@ class Daemon:
                 settings.enrich, partial(self._run, "enrich", enrich, settings.enrich, {})
             )
         if Role.SERVE in self._roles:
-            more = {"readiness": self.readiness, "listening": self._listening}
+            reader = {"readiness": self.readiness, "listening": self._listening}
             parts["serve"] = Part(
-                settings.serve, partial(self._run, "serve", serve, settings.serve, more)
+                settings.serve, partial(self._run, "serve", serve, settings.serve, reader)
             )
         if Role.COLLECT in self._roles:
             for source in settings.sources:

@@ -6,14 +6,13 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 from itertools import count
-from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
+from support.postgres import own_server
 
 from cdrd.store.database import Database
-from cdrd.store.embedded import start_embedded
 from cdrd.store.legs import create_partitions
 from cdrd.store.migrate import migrate
 
@@ -35,14 +34,14 @@ async def execute(dsn: str, sql: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def server_dsn(tmp_path_factory: pytest.TempPathFactory) -> str:
+def server_dsn() -> Iterator[str]:
     """The server of the tests: CDRD_TEST_DSN where given (any PostgreSQL from 15), else an embedded one."""
     given = os.environ.get("CDRD_TEST_DSN")
     if given:
-        return given
-    folder: Path = tmp_path_factory.mktemp("postgresql")
-    folder.chmod(0o755)
-    return start_embedded(folder / "data")
+        yield given
+        return
+    with own_server() as (_, dsn):
+        yield dsn
 
 
 @pytest.fixture(scope="session")

