@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -19,7 +20,7 @@ from cdrd.cli.daemon import run_until_stopped
 from cdrd.cli.program import Program, run
 from cdrd.daemon import run_daemon
 from cdrd.demo.folder import DEMO, OWN, DemoFolder, FirstSettings, followed_path
-from cdrd.demo.machine import file_kind, machine_zone
+from cdrd.demo.machine import file_kind, is_zone, machine_zone
 from cdrd.demo.stage import play
 from cdrd.demo.welcome import Welcome, shown
 from cdrd.errors import Conflict, Unavailable
@@ -55,6 +56,12 @@ class _Demo:
     """Calls a minute of the simulator; None when a file of the user's is followed."""
 
 
+def _zone(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not is_zone(value):
+        raise click.BadParameter(f"{value!r} is none; write one like Europe/London, or UTC")
+    return value
+
+
 @cli.command("demo")
 @click.option("--cdr", type=click.Path(path_type=Path), help="Follow this file; no simulator.")
 @click.option(
@@ -72,7 +79,9 @@ class _Demo:
     show_default=True,
     help="Calls a minute that the simulated PBX makes.",
 )
-@click.option("--zone", help="Zone of the times in the file.  [default: the machine's]")
+@click.option(
+    "--zone", callback=_zone, help="Zone of the times in the file.  [default: the machine's]"
+)
 def demo(
     cdr: Path | None, data: Path | None, port: int | None, rate: float, zone: str | None
 ) -> None:
@@ -138,7 +147,8 @@ def _run(program: Program, demo: _Demo) -> None:
         pass
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # PostgreSQL still has to be stopped
-    click.echo("cdrd: stopped")
+    with suppress(OSError):  # the terminal may be gone
+        click.echo("cdrd: stopped")
 
 
 async def _prepare(program: Program, demo: _Demo) -> str:

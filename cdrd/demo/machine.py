@@ -20,7 +20,7 @@ def machine_zone(environment: Mapping[str, str], *, etc: Path = Path("/etc")) ->
                 _first_line(etc / "timezone"),
                 _behind_zoneinfo((etc / "localtime").resolve()),
             )
-            if name and _is_zone(name)
+            if name and is_zone(name)
         ),
         "UTC",
     )
@@ -34,7 +34,8 @@ def _behind_zoneinfo(path: Path) -> str:
     return str(path).rpartition("/zoneinfo/")[2] if "/zoneinfo/" in str(path) else ""
 
 
-def _is_zone(name: str) -> bool:
+def is_zone(name: str) -> bool:
+    """Whether there is such a time zone."""
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
