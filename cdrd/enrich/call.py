@@ -46,12 +46,15 @@ def view_call(legs: Iterable[Leg], directory: Directory) -> Sequence[LegView]:
 
 
 def _in_time(view: LegView) -> tuple[object, ...]:
-    """Start, then the order in which Asterisk made records and channels; the rest tells equals apart."""
+    """Start, then the order in which Asterisk made records and channels.
+
+    The rest only tells apart what happened in one second, so that the order of arrival decides nothing.
+    """
     leg = view.leg
     sequence = leg.sequence if leg.sequence is not None else -1
-    second_channel = channel_number(leg.dstchannel)
-    reached = (not leg.dstchannel, second_channel, leg.dstchannel)
-    return (leg.calldate, sequence, view.ended, *reached, leg.channel, leg.lastapp, leg.lastdata)
+    reached = (not leg.dstchannel, channel_number(leg.dstchannel), leg.dstchannel)
+    command = (leg.channel, leg.lastapp, leg.lastdata, leg.dst, leg.dcontext)
+    return (leg.calldate, sequence, view.ended, *reached, *command, leg.acctid or 0)
 
 
 def _link(views: Sequence[LegView]) -> None:

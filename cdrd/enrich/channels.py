@@ -83,15 +83,14 @@ def parse_dial(lastdata: str) -> Dialled:
 
 def _target(text: str) -> Target:
     tech, _, rest = text.partition("/")
+    rest = rest.partition("!")[0]
+    line, _, called = rest.partition("/")
     if tech == "Local":
-        return Target(f"Local/{rest.partition('/')[0]}")
-    number, at, endpoint = rest.partition("@")
-    if at and "/" not in number:
-        return Target(f"{tech}/{endpoint.partition('/')[0]}", number)
-    line, slash, called = rest.partition("/")
-    if not slash:
-        return Target(f"{tech}/{rest}")
-    return Target(f"{tech}/{line.rpartition('@')[2]}", _user(called))
+        return Target(f"Local/{line}")
+    user, at, host = line.rpartition("@")
+    if tech == "IAX2" or called:  # user:secret@host/number, trunk/number, group/number
+        return Target(f"{tech}/{host.partition(':')[0]}", _user(called))
+    return Target(f"{tech}/{host}", user if at else "")
 
 
 def _user(called: str) -> str:

@@ -161,8 +161,7 @@ class _Reading:
         if key in (*SITUATIONS, *ROLES):
             self.problems.add(place, f"{key} is a word of `pays` and cannot be a company")
         self.companies[key] = self._described(key, keys, place)
-        if scope is None:
-            return
+        scope = scope or self._scope(key)  # its other mistakes are to be told as well
         self.listed += self._lists(keys, place, scope, COMPANY_LISTS)
         dates = scope.valid_from, scope.valid_until
         for pbx in scope.pbxs:

@@ -187,7 +187,7 @@ def narrow(problems: Problems, keys: Mapping[str, Any], place: Place, scope: Sco
     valid_until = min(filter(None, (scope.valid_until, moments.get("until"))), default=None)
     if valid_from and valid_until and valid_until <= valid_from:
         problems.add(
-            place,
+            (*place, "until" if "until" in keys else "from"),
             f"it is never valid: until {valid_until:%F %T} is not after from {valid_from:%F %T} (UTC)",
         )
         return None

@@ -20,6 +20,8 @@ _WHY_NOT = {
     UnattributedReason.NO_DIRECTORY: "no directory has been applied",
     UnattributedReason.FAULT: "a rule failed on this leg; the log has the words",
 }
+_UNKNOWABLE = "the legs at hand cannot tell"
+_OTHER_VERSION = "decided by a rule of another version of cdrd"
 _UNSAID = ("acctid", "reason", "rules")
 
 
@@ -37,7 +39,9 @@ def explain(
         rule = rules.get(name)
         if name in _UNSAID or (rule is None and value in (None, False)):
             continue
-        yield f"{name} {_value(value)}: {_sentence(rule, said)}"
+        words = _UNKNOWABLE if value in (None, False) else _sentence(rule, said)
+        named = f" (rule {rule})" if rule else ""
+        yield f"{name} {_value(value)}: {words}{named}"
     if attribution.reason is not None:
         yield f"company unknown: {_WHY_NOT[attribution.reason]} (reason {attribution.reason})"
 
@@ -51,8 +55,7 @@ def _value(value: object) -> str:
 def _sentence(rule: str | None, said: Mapping[str, str]) -> str:
     if rule is None:
         return "no rule is recorded"
-    template = SENTENCES.get(rule, "decided by a rule of another version of cdrd")
-    return f"{template.format_map(_Evidence(said))} (rule {rule})"
+    return SENTENCES.get(rule, _OTHER_VERSION).format_map(_Evidence(said))
 
 
 class _Evidence(dict[str, str]):
@@ -81,8 +84,8 @@ def _linked(view: LegView) -> dict[str, str | None]:
     reached = view.reached
     return {
         "dialler": dialler.leg.channel if dialler else None,
-        "did": view.did.number if view.did else view.noted_number,
-        "extension": reached.extension if reached else None,
+        "did": view.did.number if view.did else view.noted_number or view.leg.dst,
+        "extension": (reached.extension if reached else None) or view.origin.extension,
         "forwarder": _named(view.forwarder) or _origin(view),
         "local": channel_base(view.leg.dstchannel).removeprefix("Local/"),
         "originated": _named(view.other_half.called if view.other_half else view.called),

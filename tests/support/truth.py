@@ -18,15 +18,16 @@ from cdrd.records import AcctId, Attribution, Leg
 
 CAPTURES = Path(__file__).parents[1] / "captures"
 COMPANIES = Path(__file__).parents[1] / "unit" / "enrich" / "captures_companies.yaml"
-CUSTOM = (
-    "accountcode peeraccount src dst dcontext clid channel dstchannel lastapp lastdata start start_us"
-    " answer answer_us end end_us duration billsec disposition amaflags uniqueid linkedid sequence"
-    " userfield trunkname dialfull authuser"
-).split()
-MASTER = (
-    "accountcode src dst dcontext clid channel dstchannel lastapp lastdata start answer end duration"
-    " billsec disposition amaflags uniqueid userfield peeraccount linkedid sequence"
-).split()
+_CUSTOM = """
+accountcode peeraccount src dst dcontext clid channel dstchannel lastapp lastdata start start_us
+answer answer_us end end_us duration billsec disposition amaflags uniqueid linkedid sequence
+userfield trunkname dialfull authuser
+"""
+_MASTER = """
+accountcode src dst dcontext clid channel dstchannel lastapp lastdata start answer end duration
+billsec disposition amaflags uniqueid userfield peeraccount linkedid sequence
+"""
+CUSTOM, MASTER = _CUSTOM.split(), _MASTER.split()
 EXTRA = ("trunkname", "dialfull", "authuser")
 PROPERTIES = (
     *("company", "target", "bill_to", "direction", "src_ext", "dial_short", "dial_full", "trunk"),
@@ -95,6 +96,9 @@ def master_legs(capture: str) -> Sequence[Leg]:
     return [_leg(dict(zip(MASTER, row, strict=False)), zone, n) for n, row in enumerate(rows, 1)]
 
 
+INPUTS = {"cdr_csv": master_legs, "cdr_custom": custom_legs}
+
+
 def calls(legs: Sequence[Leg]) -> list[list[Leg]]:
     """The legs of each linkedid, or of each uniqueid where there is no linkedid."""
     found: dict[str, list[Leg]] = {}
@@ -103,9 +107,12 @@ def calls(legs: Sequence[Leg]) -> list[list[Leg]]:
     return list(found.values())
 
 
-def attributions(legs: Sequence[Leg]) -> dict[int, Attribution]:
-    """What is decided of each leg, by its acctid."""
-    decided = (a for call in calls(legs) for a in attribute_call(call, directory()))
+@cache
+def attributions(capture: str, kind: str) -> dict[int, Attribution]:
+    """What is decided of each leg of a capture, by its acctid."""
+    decided = (
+        a for call in calls(INPUTS[kind](capture)) for a in attribute_call(call, directory())
+    )
     return {attribution.acctid: attribution for attribution in decided}
 
 

@@ -46,7 +46,7 @@ DIRECTION_RULES: Rules[Direction] = Rules(
 )
 
 
-@rule("it went out over {dstchannel}")
+@rule("the trunk that carried it, or was tried last")
 def trunk_out(view: LegView) -> str | None:
     """The trunk that carried it, or was tried last."""
     reached = view.reached

@@ -1,0 +1,252 @@
+"""What may not change a decision, and what no text in a record may bring about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from support.truth import COMPANIES, INPUTS, attributions, calls, custom_legs, directory
+
+from cdrd.enrich.attribution import attribute_call
+from cdrd.enrich.companies import load_companies
+from cdrd.enrich.directory import Directory
+from cdrd.enrich.found import PartyKind
+from cdrd.records import AcctId, Attribution, CompanyId, Leg
+
+FEW = settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+NAMES = st.from_regex(r"[A-Za-z0-9_.]{1,20}", fullmatch=True)
+MANY = settings(max_examples=100, deadline=None)
+
+
+def _decided(legs: Sequence[Leg], of: Directory) -> dict[int, Attribution]:
+    return {a.acctid: a for call in calls(legs) for a in attribute_call(call, of)}
+
+
+@pytest.mark.parametrize("kind", INPUTS)
+@FEW
+@given(random=st.randoms(use_true_random=False))
+def test_the_order_in_which_legs_arrive_decides_nothing(kind: str, random: Random) -> None:
+    for call in calls(INPUTS[kind]("main")):
+        if len(call) > 1:
+            shuffled = random.sample(call, len(call))
+            for attribution in attribute_call(shuffled, directory()):
+                assert attribution == attributions("main", kind)[attribution.acctid]
+
+
+@FEW
+@given(days=st.integers(-9000, 9000), seconds=st.integers(0, 86399))
+def test_the_time_of_a_call_decides_nothing(days: int, seconds: int) -> None:
+    """As long as the directory has no dates."""
+    by = timedelta(days=days, seconds=seconds)
+    times = ("calldate", "answerdate", "enddate")
+
+    def later(leg: Leg) -> Leg:
+        moved = {name: at + by for name in times if (at := getattr(leg, name)) is not None}
+        return leg._replace(**moved)
+
+    moved = _decided([later(leg) for leg in custom_legs("main")], directory())
+
+    assert moved == attributions("main", "cdr_custom")
+
+
+@FEW
+@given(
+    names=st.lists(
+        st.from_regex(r"[A-Za-z0-9_.]{1,20}", fullmatch=True), min_size=3, max_size=3, unique=True
+    )
+)
+def test_the_names_of_companies_decide_nothing(names: list[str]) -> None:
+    content = load_companies(COMPANIES)
+    renamed = dict(zip([c.company for c in content.companies], map(CompanyId, names), strict=True))
+
+    def new(company: str | None) -> str | None:
+        return renamed.get(CompanyId(company)) if company else None
+
+    version = content.as_version(1)
+    companies = [_with(c, renamed[c.company]) for c in version.companies]
+    entries = [
+        e._replace(company=renamed.get(e.company) if e.company else None) for e in version.entries
+    ]
+    other = Directory.compile(type(version)(1, companies, entries))
+
+    found = _decided(custom_legs("main"), other)
+
+    for acctid, was in attributions("main", "cdr_custom").items():
+        full = was.dial_full
+        for company, name in renamed.items():
+            if full and full.startswith(f"{company}-") and full not in QUEUES:
+                full = f"{name}-{full.removeprefix(f'{company}-')}"
+                break
+        expected = {n: new(getattr(was, n)) for n in ("company", "target", "bill_to")}
+        assert found[acctid] == was._replace(**expected, dial_full=full)
+
+
+QUEUES = ("acme-support", "globex-sales")
+
+
+def _with(company: object, name: CompanyId) -> object:
+    return type(company)(name, company.name, company.billing_group, company.pays, company.detail)
+
+
+STRANGE = st.one_of(
+    st.text(max_size=30),
+    st.sampled_from(
+        (
+            *("", "s", "101", "acme", "globex-101", ">101", "*8102", "-", ";", "did:01908555101"),
+            *("auth:102", "907700900123", "+441908555101", "acme-internal", "Local/", "PJSIP/"),
+            *("PJSIP/acme-102,4,tT", "PJSIP/01632960111@trunk-alpha,30", "\x00", "\udcff\u202e"),
+        )
+    ),
+)
+CHANNELS = st.one_of(
+    STRANGE,
+    st.sampled_from(
+        [
+            f"Local/{exten}@acme-internal-0{n};{half}"
+            for exten in ("1", "102")
+            for n in "12"
+            for half in "12"
+        ]
+        + [
+            f"PJSIP/{name}-0{n}"
+            for name in ("acme-101", "globex-101", "trunk-alpha", "x")
+            for n in "12"
+        ]
+    ),
+)
+APPS = st.sampled_from(
+    (
+        "Dial",
+        "Queue",
+        "AppDial",
+        "AppDial2",
+        "Park",
+        "ParkedCall",
+        "ConfBridge",
+        "VoiceMail",
+        "Hangup",
+        "",
+    )
+)
+BEGIN = datetime(2026, 3, 2, tzinfo=UTC)
+
+
+@st.composite
+def strange_legs(draw: Callable[[st.SearchStrategy[object]], object]) -> Leg:
+    """A leg in which every text is whatever a hostile caller, carrier or dialplan makes it."""
+    text = {
+        name: draw(STRANGE)
+        for name in ("clid", "src", "dst", "dcontext", "lastdata", "accountcode")
+    }
+    start = BEGIN + timedelta(seconds=draw(st.integers(0, 3)))
+    length = draw(st.integers(0, 3))
+    return Leg(
+        calldate=start,
+        answerdate=draw(st.sampled_from((None, start))),
+        enddate=draw(st.sampled_from((None, start + timedelta(seconds=length)))),
+        channel=draw(CHANNELS),
+        dstchannel=draw(CHANNELS),
+        lastapp=draw(APPS),
+        duration=length,
+        billsec=draw(st.integers(0, length)),
+        disposition=draw(st.sampled_from(("ANSWERED", "NO ANSWER", "FAILED"))),
+        amaflags=3,
+        uniqueid=draw(st.sampled_from((None, "1.1", "1.2"))),
+        linkedid="1.1",
+        sequence=draw(st.sampled_from((None, 1, 2, 3))),
+        peeraccount=draw(STRANGE),
+        userfield=draw(st.one_of(st.none(), STRANGE)),
+        extra=draw(
+            st.sampled_from((None, {"authuser": "102"}, {"dialfull": "x", "did": "01908555101"}))
+        ),
+        **text,
+    )
+
+
+@MANY
+@given(
+    legs=st.lists(strange_legs(), min_size=1, max_size=9), random=st.randoms(use_true_random=False)
+)
+def test_no_record_is_too_strange_to_be_decided(legs: list[Leg], random: Random) -> None:
+    """One decision a leg, of a company that exists or with a reason, whatever the order of arrival."""
+    numbered = [leg._replace(acctid=AcctId(n)) for n, leg in enumerate(legs, 1)]
+    decided = attribute_call(numbered, directory())
+
+    assert [a.acctid for a in decided] == [leg.acctid for leg in numbered]
+    for attribution in decided:
+        assert (attribution.company is None) == (attribution.reason is not None)
+        assert attribution.company in (None, *directory().companies)
+        assert attribution.bill_to is None or attribution.company is not None
+    shuffled = attribute_call(random.sample(numbered, len(numbered)), directory())
+    assert sorted(map(repr, decided)) == sorted(map(repr, shuffled))
+
+
+def test_a_long_chain_of_local_channels_is_cut_and_not_followed_for_ever() -> None:
+    """Each leg dials the next one's Local channel, and the last one the first's."""
+    plain = custom_legs("main")[0]._replace(uniqueid=None, sequence=None, linkedid="1.1")
+    legs = [
+        plain._replace(
+            acctid=AcctId(n + 1),
+            channel=f"Local/x@y-{n:08x};2",
+            dstchannel=f"Local/x@y-{(n + 1) % 1500:08x};1",
+        )
+        for n in range(1500)
+    ]
+
+    assert len(attribute_call(legs, directory())) == 1500
+
+
+def test_a_channel_with_very_many_legs_is_decided() -> None:
+    """A caller who waits in a queue for an hour has thousands of legs on one channel."""
+    plain = custom_legs("main")[0]
+    legs = [
+        plain._replace(
+            acctid=AcctId(n + 1),
+            calldate=plain.calldate + timedelta(seconds=n),
+            sequence=n,
+            dstchannel="",
+            disposition="NO ANSWER",
+        )
+        for n in range(2000)
+    ]
+
+    assert {"acme"} == {a.company for a in attribute_call(legs, directory())}
+
+
+@pytest.mark.parametrize(
+    "forged", ["acme", "globex", "globex-101", "default", ">101", "", "x" * 79]
+)
+def test_an_account_code_takes_no_leg_from_the_owner_of_its_channel(forged: str) -> None:
+    """Whoever keys, dials or sends an account code stays who the channel says."""
+    for kind in INPUTS:
+        for leg in INPUTS[kind]("main"):
+            party = directory().party("", leg.channel, leg.calldate)
+            if party.kind is not PartyKind.STATION or leg.dstchannel.startswith("Local/"):
+                continue
+            (was,) = attribute_call([leg], directory())
+            (now,) = attribute_call([leg._replace(accountcode=forged)], directory())
+            assert (was.company, was.bill_to) == (now.company, now.bill_to)
+
+
+@pytest.mark.parametrize("code", ["acme", "globex", "globex-101", "default", ">101"])
+def test_an_account_code_alone_makes_no_leg_a_companys(code: str) -> None:
+    """A company that owns no other part of the leg is not charged for it."""
+    leg = custom_legs("main")[0]._replace(
+        channel="Local/555@lab-00000012;2",
+        dstchannel="",
+        src="555",
+        dst="setall",
+        dcontext="lab",
+        lastapp="Hangup",
+        lastdata="",
+        accountcode=code,
+        peeraccount=code,
+    )
+
+    (found,) = attribute_call([leg], directory())
+
+    assert (found.company, found.bill_to, found.reason) == (None, None, "no_match")

@@ -1,0 +1,517 @@
+"""Calls that no capture holds, written as Asterisk would: who answers for them, and who pays."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cdrd.enrich.attribution import attribute_call
+from cdrd.enrich.companies import parse_companies
+from cdrd.enrich.directory import Directory
+from cdrd.records import AcctId, Attribution, Leg
+from cdrd.yamlfile import read_yaml
+
+BEGIN = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+
+COMPANIES = """
+dialling: {country_code: "44", national_prefix: "0", international_prefix: "00"}
+outside_prefixes: ["9"]
+trunks: [PJSIP/carrier, "DAHDI/*"]
+feature_codes: {pickup: ["*8{ext}"], voicemail: ["*97"], park_slots: [701-709]}
+companies:
+  north:
+    contexts: [north-*]
+    endpoints: ["PJSIP/north-{ext}"]
+    extensions: [100-199]
+    dids: [{number: "01908555101", extension: "101"}, "01908555102"]
+  south:
+    contexts: [south-*]
+    endpoints: ["PJSIP/south-{ext}"]
+    extensions: [100-199]
+    dids: [{number: "02079460101", extension: "101"}]
+  house:
+    default: true
+    extensions: ["500-509"]
+"""
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Directory:
+    return compiled(COMPANIES, tmp_path)
+
+
+def compiled(text: str, tmp_path: Path) -> Directory:
+    path = tmp_path / "companies.yaml"
+    path.write_text(text)
+    content, problems = parse_companies(read_yaml(path))
+    assert problems == []
+    return Directory.compile(content.as_version(1))
+
+
+def leg(channel: str, dstchannel: str = "", **columns: Any) -> Leg:
+    """A leg that Dial()ed from `start` to `end` seconds after nine o'clock, answered but for `rang`."""
+    start, end = columns.pop("start", 0), columns.pop("end", 10)
+    rang = columns.pop("rang", False)
+    begin, over = BEGIN + timedelta(seconds=start), BEGIN + timedelta(seconds=end)
+    texts = {"src": "", "dst": "", "dcontext": "", "clid": "", "lastdata": "", "accountcode": ""}
+    found = {
+        **texts,
+        "lastapp": "Dial",
+        "answerdate": None if rang else begin,
+        "billsec": 0 if rang else end - start,
+        "disposition": "NO ANSWER" if rang else "ANSWERED",
+        "uniqueid": f"1772442000.{sum(map(ord, channel))}",
+        "linkedid": "1772442000.1",
+        "sequence": None,
+        "peeraccount": None,
+        "userfield": None,
+        **columns,
+    }
+    return Leg(
+        calldate=begin,
+        enddate=over,
+        channel=channel,
+        dstchannel=dstchannel,
+        duration=end - start,
+        amaflags=3,
+        **found,
+    )
+
+
+def decided(directory: Directory, *legs: Leg) -> list[Attribution]:
+    return attribute_call(legs, directory)
+
+
+def shown(attribution: Attribution) -> dict[str, Any]:
+    """What is filled, without the rules."""
+    unsaid = {"acctid": AcctId(0), "rules": attribution.rules}
+    return {k: v for k, v in attribution._asdict().items() if v and unsaid.get(k) != v}
+
+
+CALL = {"dcontext": "north-in", "src": "101"}
+
+
+def test_the_caller_who_transfers_answers_for_the_call(directory: Directory) -> None:
+    """101 calls 102, and hands 102 on to 103: the second leg begins with 102's channel."""
+    first = leg(
+        "PJSIP/north-101-01", "PJSIP/north-102-02", dst="102", lastdata="PJSIP/north-102", **CALL
+    )
+    second = leg(
+        "PJSIP/north-102-02",
+        "PJSIP/north-103-03",
+        **{"dst": "103", "lastdata": "PJSIP/north-103", "start": 10, "end": 20, **CALL},
+    )
+
+    _, moved = decided(directory, first, second)
+
+    assert (moved.company, moved.src_ext, moved.xfer) == ("north", "101", "101")
+    assert (moved.dial_short, moved.dial_full) == ("103", "north-103")
+
+
+def test_an_outside_caller_who_is_transferred_inside_is_the_transferrers_call(
+    directory: Directory,
+) -> None:
+    first = leg(
+        "PJSIP/carrier-01",
+        "PJSIP/north-101-02",
+        src="01632960777",
+        dst="103",
+        dcontext="north-in",
+        lastdata="PJSIP/north-101,20,tT",
+        userfield="did:01908555101",
+    )
+    second = leg(
+        "PJSIP/carrier-01",
+        "PJSIP/north-103-03",
+        src="01632960777",
+        dst="103",
+        dcontext="north-in",
+        start=10,
+        end=20,
+        lastdata="PJSIP/north-103,20,tT",
+        userfield="did:01908555101",
+    )
+
+    before, after = decided(directory, first, second)
+
+    assert (before.direction, before.dial_short, before.dial_full) == (
+        "inbound",
+        "101",
+        "01908555101",
+    )
+    assert (before.trunk, before.xfer, before.src_ext) == ("carrier", None, None)
+    assert (after.direction, after.src_ext, after.xfer) == ("internal", "101", "101")
+    assert (after.dial_short, after.dial_full, after.trunk) == ("103", "north-103", None)
+
+
+def test_a_transfer_between_companies_is_paid_by_the_transferrers(directory: Directory) -> None:
+    """South calls north's number, and north hands it on to the outside."""
+    first = leg(
+        "PJSIP/south-101-01",
+        "PJSIP/north-101-02",
+        src="101",
+        dst="907700900123",
+        dcontext="north-in",
+        accountcode="south",
+        lastdata="PJSIP/north-101,20",
+        userfield="did:01908555101",
+    )
+    second = leg(
+        "PJSIP/south-101-01",
+        "PJSIP/carrier-03",
+        src="101",
+        dst="907700900123",
+        dcontext="north-in",
+        accountcode="south",
+        start=10,
+        end=90,
+        lastdata="PJSIP/07700900123@carrier",
+    )
+
+    before, after = decided(directory, first, second)
+
+    assert (before.direction, before.company, before.target) == ("onnet", "south", "north")
+    assert (before.dial_short, before.bill_to) == ("101", "south")
+    assert (after.direction, after.company, after.bill_to) == ("outbound", "north", "north")
+    assert (after.src_ext, after.dial_short, after.dial_full) == (
+        "101",
+        "07700900123",
+        "07700900123",
+    )
+
+
+def test_who_forwards_pays_for_the_way_out_and_not_who_called(directory: Directory) -> None:
+    """Another company's call to an extension that the dialplan forwards; the account code is inherited."""
+    called = leg(
+        "PJSIP/south-102-01",
+        "Local/907700900555@north-in-0a;1",
+        src="102",
+        dst="105",
+        dcontext="north-in",
+        accountcode="south",
+        lastdata="Local/907700900555@north-in/n,20",
+    )
+    onward = leg(
+        "Local/907700900555@north-in-0a;2",
+        "PJSIP/carrier-03",
+        src="102",
+        dst="907700900555",
+        dcontext="north-in",
+        accountcode="south",
+        lastdata="PJSIP/07700900555@carrier,30",
+    )
+
+    first, second = decided(directory, called, onward)
+
+    assert (first.company, first.target, first.direction) == ("south", "north", "onnet")
+    assert (second.company, second.bill_to, second.src_ext) == ("north", "north", "105")
+    assert (second.dial_short, second.direction) == ("07700900555", "outbound")
+
+
+def test_a_forward_to_a_colleague_is_the_forwarding_extensions(directory: Directory) -> None:
+    called = leg(
+        "PJSIP/north-101-01",
+        "Local/103@north-in-0a;1",
+        **{"dst": "105", "lastdata": "Local/103@north-in/n,20", **CALL},
+    )
+    onward = leg(
+        "Local/103@north-in-0a;2",
+        "PJSIP/north-103-03",
+        **{"dst": "103", "lastdata": "PJSIP/north-103,20", **CALL},
+    )
+
+    first, second = decided(directory, called, onward)
+
+    assert (first.src_ext, first.dial_short, first.dial_full) == ("101", "105", "north-105")
+    assert (second.src_ext, second.dial_short, second.dial_full) == ("105", "103", "north-103")
+
+
+def test_a_local_channel_of_the_dialplans_own_changes_nothing(directory: Directory) -> None:
+    """An extension that is dialled through a Local channel to the same extension is not forwarded."""
+    called = leg(
+        "PJSIP/north-101-01",
+        "Local/103@north-phones-0a;1",
+        **{"dst": "103", "lastdata": "Local/103@north-phones/n,20", **CALL},
+    )
+    onward = leg(
+        "Local/103@north-phones-0a;2",
+        "PJSIP/north-103-03",
+        src="101",
+        dst="103",
+        dcontext="north-phones",
+        lastdata="PJSIP/north-103,20",
+    )
+
+    assert [a.src_ext for a in decided(directory, called, onward)] == ["101", "101"]
+    assert [a.dial_short for a in decided(directory, called, onward)] == ["103", "103"]
+
+
+def test_a_call_that_goes_on_after_the_called_party_hung_up_was_not_transferred(
+    directory: Directory,
+) -> None:
+    """Option g of Dial(): the dialplan goes on, here to a survey."""
+    talk = leg(
+        "PJSIP/north-101-01",
+        "PJSIP/north-102-02",
+        **{"dst": "102", "lastdata": "PJSIP/north-102,20,g", **CALL},
+    )
+    survey = leg(
+        "PJSIP/north-101-01",
+        "PJSIP/north-150-03",
+        **{"dst": "102", "lastdata": "PJSIP/north-150,20", "start": 10, "end": 20, **CALL},
+    )
+
+    assert [a.xfer for a in decided(directory, talk, survey)] == [None, None]
+
+
+def test_telephones_that_ring_one_after_the_other_were_not_transferred(
+    directory: Directory,
+) -> None:
+    legs = [
+        leg(
+            "PJSIP/north-101-01",
+            f"PJSIP/north-{extension}-0{extension}",
+            **{"dst": "190", "lastdata": f"PJSIP/north-{extension},5", **CALL},
+            start=start,
+            end=start + 5,
+            rang=extension != "104",
+        )
+        for start, extension in ((0, "102"), (5, "103"), (10, "104"))
+    ]
+
+    found = decided(directory, *legs)
+
+    assert [a.xfer for a in found] == [None] * 3
+    assert [a.src_ext for a in found] == ["101"] * 3
+    assert not any(a.is_pick or a.is_bounce for a in found)
+
+
+def test_a_queue_that_tries_its_members_again_is_no_transfer(directory: Directory) -> None:
+    tries = [
+        leg(
+            "PJSIP/carrier-01",
+            f"PJSIP/north-{extension}-0{n}",
+            src="01632960777",
+            dst="180",
+            dcontext="north-in",
+            lastapp="Queue",
+            lastdata="help,t,,,30",
+            start=start,
+            end=end,
+            rang=n != 4,
+            userfield="did:01908555102",
+        )
+        for n, extension, start, end in ((2, "102", 0, 3), (3, "103", 0, 3), (4, "102", 4, 9))
+    ]
+
+    found = decided(directory, *tries)
+
+    assert [(a.xfer, a.direction, a.dial_short, a.dial_full) for a in found] == [
+        (None, "inbound", "180", "01908555102")
+    ] * 3
+
+
+def test_a_queue_agent_who_hands_the_caller_on_is_the_transferrer(directory: Directory) -> None:
+    queue = {"src": "01632960777", "dst": "180", "dcontext": "north-in", "lastapp": "Queue"}
+    talk = leg("PJSIP/carrier-01", "PJSIP/north-102-02", lastdata="help,t,,,30", **queue)
+    attended = leg(
+        "PJSIP/carrier-01", "PJSIP/north-105-09", lastdata="help,t,,,30", start=10, end=30, **queue
+    )
+
+    _, after = decided(directory, talk, attended)
+
+    assert (after.src_ext, after.xfer, after.dial_short) == ("102", "102", "105")
+
+
+def test_voicemail_after_a_transfer_is_the_transferrers(directory: Directory) -> None:
+    talk = leg(
+        "PJSIP/north-101-01",
+        "PJSIP/north-102-02",
+        **{"dst": "103", "lastdata": "PJSIP/north-102,20", **CALL},
+    )
+    rang = leg(
+        "PJSIP/north-101-01",
+        "PJSIP/north-103-03",
+        dst="103",
+        lastdata="PJSIP/north-103,20",
+        start=10,
+        end=20,
+        rang=True,
+        **CALL,
+    )
+    message = leg(
+        "PJSIP/north-101-01",
+        **{"dst": "103", "lastapp": "VoiceMail", "lastdata": "103@north,u", **CALL},
+        start=20,
+        end=40,
+    )
+
+    found = decided(directory, talk, rang, message)
+
+    assert [a.xfer for a in found] == [None, "102", "102"]
+    assert [a.dial_full for a in found] == ["north-102", "north-103", "north-103"]
+    assert [a.dial_short for a in found] == ["102", "103", "103"]
+
+
+def test_a_station_dials_out_by_a_group_of_lines(directory: Directory) -> None:
+    """A DAHDI line has another name than the group that was dialled; nobody was picked up."""
+    (found,) = decided(
+        directory,
+        leg(
+            "PJSIP/north-101-01",
+            "DAHDI/i1/01632960111-2",
+            **{"dst": "901632960111", "lastdata": "DAHDI/g1/01632960111,30", **CALL},
+        ),
+    )
+
+    assert (found.direction, found.src_ext, found.dial_short) == ("outbound", "101", "01632960111")
+    assert not found.is_pick
+
+
+@pytest.mark.parametrize(
+    ("dst", "sent", "keyed", "full"),
+    [
+        ("901632960111", "01632960111", "01632960111", "01632960111"),
+        ("01632960111", "01632960111", "01632960111", "01632960111"),
+        ("9999", "999", "999", "999"),
+        ("999", "999", "999", "999"),
+        ("900441632960111", "+441632960111", "00441632960111", "01632960111"),
+        ("+33145678901", "0033145678901", "+33145678901", "0033145678901"),
+        ("90033145678901", "77#0033145678901", "0033145678901", "0033145678901"),
+        ("912345", "0190812345", "12345", "0190812345"),
+    ],
+)
+def test_the_prefix_is_taken_off_where_it_still_is(
+    directory: Directory, dst: str, sent: str, keyed: str, full: str
+) -> None:
+    """The number that was sent tells whether the 9 in dst is a prefix or the number's own."""
+    (found,) = decided(
+        directory,
+        leg(
+            "PJSIP/north-101-01",
+            "PJSIP/carrier-02",
+            **{"dst": dst, "lastdata": f"PJSIP/{sent.removeprefix('77#')}@carrier,30", **CALL},
+        ),
+    )
+
+    assert (keyed, full) == (found.dial_short, found.dial_full)
+
+
+def test_a_pin_from_outside_makes_the_call_its_owners(directory: Directory) -> None:
+    (found,) = decided(
+        directory,
+        leg(
+            "PJSIP/carrier-01",
+            "PJSIP/carrier-02",
+            src="07700900999",
+            dst="901632960111",
+            dcontext="north-in",
+            lastdata="PJSIP/01632960111@carrier",
+            userfield="auth:107",
+        ),
+    )
+
+    assert (found.company, found.src_ext, found.auth, found.is_auth) == (
+        "north",
+        "107",
+        "107",
+        True,
+    )
+    assert (found.direction, found.trunk) == ("outbound", "carrier")
+
+
+def test_calls_by_endpoints_nobody_listed_are_the_house_companys(directory: Directory) -> None:
+    (found,) = decided(
+        directory,
+        leg(
+            "PJSIP/lobby-01",
+            "PJSIP/carrier-02",
+            src="500",
+            dst="901632960111",
+            lastdata="PJSIP/01632960111@carrier",
+        ),
+    )
+
+    assert (found.company, found.src_ext, found.bill_to) == ("house", "500", "house")
+
+
+def test_trunks_nobody_listed_are_seen_by_the_numbers_they_are_given(tmp_path: Path) -> None:
+    """With no more than one company in the file, calls out and in are told from calls inside."""
+    only = compiled("companies: {mine: {default: true}}", tmp_path)
+    inside = leg("SIP/201-01", "SIP/202-02", src="201", dst="202", lastdata="SIP/202,20")
+    out = leg(
+        "SIP/201-01",
+        "SIP/provider-02",
+        src="201",
+        dst="00441632960111",
+        lastdata="SIP/provider/00441632960111",
+    )
+    in_ = leg("SIP/provider-01", "SIP/201-02", src="01632960777", dst="201", lastdata="SIP/201")
+
+    found = [decided(only, one)[0] for one in (inside, out, in_)]
+
+    assert [a.company for a in found] == ["mine"] * 3
+    assert [a.direction for a in found] == ["internal", "outbound", "inbound"]
+    assert [a.trunk for a in found] == [None, "provider", "provider"]
+
+
+@pytest.mark.parametrize(
+    ("pays", "payer"),
+    [
+        ("{}", "north"),
+        ("{outbound: south}", "south"),
+        ("{forward: caller}", "south"),
+        ("{forward: forwarder, outbound: south}", "north"),
+        ("{forward: transferrer}", "north"),
+    ],
+)
+def test_companies_can_say_who_pays_for_a_forwarded_call(
+    tmp_path: Path, pays: str, payer: str
+) -> None:
+    """A role that nobody has in the call changes nothing."""
+    text = COMPANIES.replace(
+        "    contexts: [north-*]", f"    contexts: [north-*]\n    pays: {pays}"
+    )
+    called = leg(
+        "PJSIP/south-102-01",
+        "Local/907700900555@north-in-0a;1",
+        src="102",
+        dst="105",
+        dcontext="north-in",
+        lastdata="Local/907700900555@north-in/n,20",
+    )
+    onward = leg(
+        "Local/907700900555@north-in-0a;2",
+        "PJSIP/carrier-03",
+        src="102",
+        dst="907700900555",
+        dcontext="north-in",
+        lastdata="PJSIP/07700900555@carrier,30",
+    )
+
+    _, found = attribute_call([called, onward], compiled(text, tmp_path))
+
+    assert ("north", payer) == (found.company, found.bill_to)
+
+
+def test_without_a_directory_every_leg_says_so() -> None:
+    (found,) = attribute_call([leg("PJSIP/north-101-01")], None)
+
+    assert shown(found) == {"reason": "no_directory"}
+
+
+def test_the_recording_is_what_cdr_custom_wrote(directory: Directory) -> None:
+    (found,) = decided(
+        directory,
+        leg(
+            "PJSIP/north-101-01",
+            "PJSIP/north-102-02",
+            **{"dst": "102", "lastdata": "PJSIP/north-102", **CALL},
+            extra={"recordingfile": "2026/03/02/101.wav"},
+        ),
+    )
+
+    assert found.call_rec == "2026/03/02/101.wav"
