@@ -25,7 +25,7 @@ from cdrd.decode.times import (
     local_moment,
 )
 from cdrd.decode.usual_custom import UsualCustom
-from cdrd.decode.values import Problem
+from cdrd.decode.values import Problem, is_text
 from cdrd.records import Decoded, Reason, Rejected
 
 
@@ -48,7 +48,7 @@ class CustomGrammar:
         reading = self._reading(raw)
         if isinstance(reading, Problem):
             return Rejected(raw, line, offset, *reading)
-        is_all_said = not reading.cut and raw.endswith(b"\n") and _is_text(raw)
+        is_all_said = not reading.cut and raw.endswith(b"\n") and is_text(raw)
         return Decoded(reading.leg, line, offset, None if is_all_said else raw)
 
     def glued(self, raw: bytes) -> int | None:
@@ -123,11 +123,3 @@ def _named(
         if column.name:
             (texts if column.is_known else extra)[column.name] = unquoted(field)
     return texts, extra
-
-
-def _is_text(raw: bytes) -> bool:
-    try:
-        raw.decode()
-    except UnicodeDecodeError:
-        return False
-    return True

@@ -29,7 +29,7 @@ from cdrd.decode.legs import (
 )
 from cdrd.decode.times import Moment, UsualTimes, epoch_moment, iso_moment, local_moment
 from cdrd.decode.usual_json import usual_line
-from cdrd.decode.values import Problem
+from cdrd.decode.values import Problem, is_text
 from cdrd.records import Decoded, Reason, Rejected
 
 _EPOCH = re.compile(r"[0-9]+(?:\.[0-9]*)?")
@@ -60,7 +60,7 @@ class JsonGrammar:
         reading = read if isinstance(read, Problem) else self._reading(read)
         if isinstance(reading, Problem):
             return Rejected(raw, line, offset, *reading)
-        is_all_said = not reading.cut and "\ufffd" not in raw.decode(errors="replace")
+        is_all_said = not reading.cut and is_text(raw)
         return Decoded(reading.leg, line, offset, None if is_all_said else raw)
 
     def glued(self, raw: bytes) -> int | None:

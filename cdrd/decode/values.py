@@ -70,6 +70,15 @@ def shown(text: str) -> str:
     return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "…")
 
 
+def is_text(raw: bytes) -> bool:
+    """Whether bytes are valid UTF-8, so that nothing of them is lost in text."""
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def number(text: str, name: str, *, fractions: bool = False) -> Number | Problem:
     """Seconds or a sequence; with `fractions` what is behind the point is cut off."""
     match = _NUMBER.fullmatch(text)

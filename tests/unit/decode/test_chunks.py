@@ -73,12 +73,23 @@ def rejected(data: bytes, grammar: Grammar = CSV, *, final: bool = False) -> lis
     return [found for found in whole(grammar, data, final=final) if isinstance(found, Rejected)]
 
 
-def json_record(**fields: object) -> bytes:
+def json_record(*, asterisks_way: bool = False, **fields: object) -> bytes:
+    """A record as JSON, or as Asterisk writes it: with backslashes before quotes and nowhere else."""
     usual = {"src": "101", "dst": "102", "clid": '"A" <1>', "start": "2026-11-21 13:24:47"}
     usual |= {"answer": "", "end": "2026-11-21 13:24:48", "disposition": "BUSY"}
     usual |= {"uniqueid": "1795285487.0", "mine": "x"}
-    numbers = {"duration": 1, "billsec": 0, "sequence": 3}
-    return json.dumps(usual | numbers | fields, separators=(",", ":")).encode() + b"\n"
+    values: dict[str, object] = usual | {"duration": 1, "billsec": 0, "sequence": 3} | fields
+    text = json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+    if asterisks_way:
+        text = "{" + ",".join(f'"{key}":{_asterisks(value)}' for key, value in values.items()) + "}"
+    return text.encode(errors="surrogateescape") + b"\n"
+
+
+def _asterisks(value: object) -> str:
+    if not isinstance(value, str):
+        return json.dumps(value)
+    escaped = value.replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def custom_record(**fields: str) -> bytes:
@@ -160,6 +171,7 @@ CASES = {
         JSON,
         st.builds(
             json_record,
+            asterisks_way=st.booleans(),
             clid=TEXTS,
             mine=st.one_of(TEXTS, st.integers(), st.floats(), st.none(), st.booleans()),
             duration=st.sampled_from([1, "1", 1.5, -1, None, True, 2**40]),
