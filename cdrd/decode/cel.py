@@ -67,10 +67,12 @@ class CelGrammar:
 
     def find(self, stretch: Stretch) -> Found | None:
         """Find the end of the record that begins a stretch."""
-        found = find_record(stretch)
-        if found and found.problem and _is_cut(stretch.data[stretch.start : found.end]):
-            return Found(found.end)
-        return found
+        data, start, limit, _ = stretch
+        end = start + CUT_AT + 1
+        first = data[start:end]
+        if end <= limit and first.find(b"\n") == CUT_AT and not _is_quoted_well(first):
+            return Found(end)
+        return find_record(stretch)
 
     def glued(self, raw: bytes) -> int | None:
         """Where a whole record begins behind a torn one."""
@@ -135,6 +137,10 @@ class CelGrammar:
             if name == "eventtime" and instants_of(text, self._times.zone):
                 return True
         return False
+
+
+def _is_quoted_well(raw: bytes) -> bool:
+    return fields_of(raw.decode(errors="replace")) is not None
 
 
 def _is_cut(raw: bytes) -> bool:
