@@ -6,8 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from cdrd.enrich.attribution import attribute_call
-from cdrd.enrich.directory import Directory
 from cdrd.enrich.faults import Fault
 from cdrd.records import AcctId, Attribution, Leg, UnattributedReason
 
@@ -15,7 +13,7 @@ MOST_LEGS_OF_CALL = 2000
 """A conference of 60 has 1770. What is larger is no call but a PBX that gives all of them one name, and
 would be decided anew as a whole with each of its legs: such legs are decided one by one."""
 
-Rules = Callable[[Sequence[Leg], Directory | None], Sequence[Attribution]]
+Decide = Callable[[Sequence[Leg]], Sequence[Attribution]]
 """What decides a call: one attribution for each of its legs."""
 
 CallKey = tuple[str, str | AcctId | None]
@@ -63,12 +61,7 @@ def call_names(legs: Iterable[Leg]) -> list[str]:
     return list({name for leg in legs if (name := call_name(leg)) is not None})
 
 
-def decide_calls(
-    claimed: Iterable[Leg],
-    others: Iterable[Leg],
-    directory: Directory | None,
-    rules: Rules = attribute_call,
-) -> Decisions:
+def decide_calls(claimed: Iterable[Leg], others: Iterable[Leg], decide: Decide) -> Decisions:
     """Decides every call that a claimed leg belongs to.
 
     The other legs of these calls are looked at, and those older than the newest claimed one are decided
@@ -83,7 +76,7 @@ def decide_calls(
             pieces = [_Call([leg], []) for leg in call.claimed]
         else:
             pieces = [call]
-        decided += [_decide(piece, directory, rules, faults) for piece in pieces]
+        decided += [_decide(piece, decide, faults) for piece in pieces]
     return Decisions(decided, faults, oversized)
 
 
@@ -102,12 +95,10 @@ def _key(leg: Leg) -> CallKey:
     return leg.pbx, call_name(leg) or leg.acctid
 
 
-def _decide(
-    call: _Call, directory: Directory | None, rules: Rules, faults: list[Fault]
-) -> Sequence[Attribution]:
+def _decide(call: _Call, decide: Decide, faults: list[Fault]) -> Sequence[Attribution]:
     legs = sorted(call.claimed + call.others, key=acctid_of) if call.others else call.claimed
     try:
-        decided = _checked(rules(legs, directory), legs)
+        decided = _checked(decide(legs), legs)
     except Exception as error:  # noqa: BLE001 - a rule may fail in any way, and only its call pays
         decided = parked(acctid_of(leg) for leg in legs)
         faults.append(Fault([attribution.acctid for attribution in decided], error))

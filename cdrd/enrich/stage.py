@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from cdrd import metrics
+from cdrd.enrich.attribution import attribute_call
 from cdrd.enrich.batch import Decisions, acctid_of, call_names, decide_calls, parked
 from cdrd.enrich.companies import load_companies
+from cdrd.enrich.directory import Directory
 from cdrd.enrich.faults import Fault, tell_faults
 from cdrd.enrich.in_force import InForce, wait_for
 from cdrd.errors import Conflict, RowRefused, Unavailable
@@ -22,7 +24,7 @@ from cdrd.records import AcctId, Attribution, Leg
 from cdrd.settings import EnrichSettings
 from cdrd.store.attributions import parked_legs, write_attributions, write_by_halves
 from cdrd.store.database import Database
-from cdrd.store.directory import apply_directory
+from cdrd.store.directory import DIRECTORY, apply_directory
 from cdrd.store.legs import ENRICH, Window, legs_between, legs_of_calls
 from cdrd.store.work import (
     Known,
@@ -50,6 +52,8 @@ _LONGEST_PAUSE = 5.0
 
 _log = get_logger(stage="enrich")
 
+Rules = Callable[[Sequence[Leg], Directory | None], Sequence[Attribution]]
+"""What decides a call: one attribution for each of its legs."""
 _Write = Callable[[Any, Sequence[Sequence[Attribution]], Known], Awaitable[int]]
 
 
@@ -59,9 +63,10 @@ async def enrich(
     database: Database,
     beat: Callable[[], None],
     stopping: asyncio.Event,
+    rules: Rules = attribute_call,
 ) -> None:
     """Attributes legs until told to stop; several of these, anywhere, share the work."""
-    await _Stage(settings, database, beat, stopping).run()
+    await _Stage(settings, database, rules).run(beat, stopping)
 
 
 async def apply_companies(database: Database, path: Path, *, applied_by: str) -> int | None:
@@ -82,29 +87,24 @@ async def apply_companies(database: Database, path: Path, *, applied_by: str) ->
 class _Stage:
     """One running stage: one task works, one listens for work, one follows the directory."""
 
-    def __init__(
-        self,
-        settings: EnrichSettings,
-        database: Database,
-        beat: Callable[[], None],
-        stopping: asyncio.Event,
-    ) -> None:
+    def __init__(self, settings: EnrichSettings, database: Database, rules: Rules) -> None:
         self._settings = settings
         self._database = database
-        self._beat = beat
-        self._stopping = stopping
+        self._rules = rules
+        self._stopping = asyncio.Event()
         self._wake = asyncio.Event()
         self._in_force = InForce(database, self._directory_replaced)
         self._parked_after: AcctId | None = None
         """How far the parked legs are looked through; None while there is no reason to."""
         self._away = False
 
-    async def run(self) -> None:
+    async def run(self, beat: Callable[[], None], stopping: asyncio.Event) -> None:
         """Until told to stop, and the batch at hand is committed."""
+        self._stopping = stopping
         async with asyncio.TaskGroup() as tasks:
-            for turn in (self._listen, self._follow, self._work):
+            for turn in (self._listen, self._follow, partial(self._work, beat)):
                 tasks.create_task(self._keep(turn))
-            await self._stopping.wait()
+            await stopping.wait()
             self._wake.set()
             self._in_force.wanted.set()
 
@@ -134,9 +134,13 @@ class _Stage:
             _log.info("database_back")
 
     async def _listen(self) -> None:
-        async with self._database.listening(ENRICH, self._wake.set) as connection:
+        listening = self._database.listening
+        async with (
+            listening(ENRICH, self._wake.set) as legs,
+            listening(DIRECTORY, self._in_force.wanted.set) as directory,
+        ):
             self._wake.set()  # for what was stored before we listened
-            while not (self._stopping.is_set() or connection.is_closed()):
+            while not (self._stopping.is_set() or legs.is_closed() or directory.is_closed()):
                 await wait_for(self._stopping, _IDLE)
 
     async def _follow(self) -> None:
@@ -152,8 +156,8 @@ class _Stage:
         self._parked_after = AcctId(0)
         self._wake.set()
 
-    async def _work(self) -> None:
-        self._beat()
+    async def _work(self, beat: Callable[[], None]) -> None:
+        beat()
         self._wake.clear()
         if not await self._batch():
             await wait_for(self._wake, _IDLE)
@@ -230,7 +234,9 @@ class _Stage:
         directory = self._in_force.directory
         known = known._replace(directory_version=self._in_force.version)
         others = await self._others(connection, claimed, known)
-        decisions = await asyncio.to_thread(decide_calls, claimed, others, directory)
+        decisions = await asyncio.to_thread(
+            decide_calls, claimed, others, lambda legs: self._rules(legs, directory)
+        )
         _tell(decisions)
         in_force = await write(connection, decisions.calls, known)
         for outcome, count in decisions.outcomes().items():
@@ -240,7 +246,7 @@ class _Stage:
     async def _others(self, connection: Any, claimed: Sequence[Leg], known: Known) -> list[Leg]:
         acctids = [acctid_of(leg) for leg in claimed]
         window = Window(
-            after=min(acctids, default=0) - self._settings.lookback_legs,
+            after=min(acctids, default=0) - self._settings.lookback_legs - 1,
             upto=known.seen_acctid,
             without=merged((acctid, acctid) for acctid in acctids),
         )

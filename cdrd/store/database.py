@@ -23,6 +23,7 @@ _AWAY = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,  # "connection is closed", "pool is closing"
+    asyncpg.InternalClientError,  # "another operation is in progress": the server cut an idle connection
     asyncpg.PostgresConnectionError,  # class 08
     asyncpg.InvalidAuthorizationSpecificationError,  # class 28: wrong password, until it is put right
     asyncpg.InvalidCatalogNameError,  # the database is not there (yet)
@@ -69,7 +70,12 @@ def translated() -> Iterator[None]:
         yield
     except CdrdError:
         raise
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+    except (
+        asyncpg.PostgresError,
+        asyncpg.InterfaceError,
+        asyncpg.InternalClientError,
+        OSError,
+    ) as error:
         ours = translate(error)
         if ours is None:
             raise
