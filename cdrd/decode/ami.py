@@ -137,16 +137,14 @@ class AmiStream:
 
     def _block(self, block: bytes, start: int) -> None:
         head = _without_greeting(block.lstrip(b"\r\n"))
-        if not head:
-            return
         begins = head.startswith(_BEGINNINGS)
         held = self._held
-        if held and (held.is_open or not begins):
+        if held and (held.is_open or (head and not begins)):
             self._go_on(held, held.raw + block)
         elif begins:
             self._release()
             self._begin(head, start + len(block) - len(head))
-        elif self._after_known:
+        elif head and self._after_known:
             problem = Problem(Reason.AMBIGUOUS, "lines that belong to no event")
             self._reject(block, start, problem)
 
