@@ -72,7 +72,8 @@ class Profiles:
 def canonical(entry: Entry, dialling: Dialling) -> Span:
     """The numbers of a DID entry as +441908555101, where the profile knows how; else as they are written."""
     span = parse_span(cleaned(entry.pattern))
-    return Span(*(dialling.e164(number) or number for number in span))
+    first = dialling.e164(span.first) or span.first
+    return Span(first, first if span.first == span.last else dialling.e164(span.last) or span.last)
 
 
 def spelled_out(code: str) -> Iterable[str]:

@@ -83,7 +83,7 @@ def _extension(text: str) -> str:
 
 def _number(text: str) -> str:
     span = parse_span(cleaned(text))
-    if not all(is_number(number) for number in span):
+    if not all(is_number(number) for number in set(span)):
         raise ValueError("write a number like 01908555101 or +441908555101, or a range of them")
     return f"{span.first}-{span.last}" if span.first != span.last else span.first
 
@@ -114,6 +114,7 @@ COMPANY_LISTS = {
     "dids": DIDS,
     **SHARED_LISTS,
 }
+_NARROWING = frozenset({"pbx", "from", "until"})
 FEATURES = ("pickup", "park", "park_slots", "voicemail", "other")
 
 
@@ -178,6 +179,8 @@ def _detail(
 
 def narrow(problems: Problems, keys: Mapping[str, Any], place: Place, scope: Scope) -> Scope | None:
     """The scope, narrowed by the `pbx`, `from` and `until` of a mapping; None where nothing is left."""
+    if not (_NARROWING & keys.keys()):
+        return scope  # as nearly all items are
     moments = {
         key: problems.moment(keys[key], (*place, key), scope.zone)
         for key in ("from", "until")

@@ -60,7 +60,7 @@ class Span(NamedTuple):
 
 def parse_span(text: str) -> Span:
     """`101` or `101-110`; ValueError says what is wrong with it."""
-    match = _SPAN.fullmatch(text)
+    match = _SPAN.fullmatch(text) if "-" in text else None
     if match is None:
         return Span(text, text)
     first, last = match[1], match[2]
