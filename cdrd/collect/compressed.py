@@ -123,11 +123,16 @@ class CompressedContent:
             self._start += surplus
         self._piece += data
 
-    def length(self) -> int | None:
-        """How long the content is, which reads all of it; None while it is not whole."""
+    def length(self) -> int:
+        """How long the content is, as far as it can be read; reads all of it."""
         while not self._ended:
             self._more(self._start + len(self._piece) - _KEPT)
-        return self._start + len(self._piece) if self._whole else None
+        return self._start + len(self._piece)
+
+    def is_whole(self) -> bool:
+        """Whether it ends as a compressed file must; reads all of it."""
+        self.length()
+        return self._whole
 
     def close(self) -> None:
         """Let go of the file."""

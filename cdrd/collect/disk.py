@@ -71,6 +71,10 @@ class PlainContent:
         """How many bytes there are now."""
         return os.fstat(self._descriptor).st_size
 
+    def is_whole(self) -> bool:
+        """Always: nothing in a plain file says where it ends."""
+        return True
+
     def close(self) -> None:
         """Let go of the file."""
         os.close(self._descriptor)

@@ -94,7 +94,7 @@ class Finder:
 
     def _nothing_to_read(self, file: DiskFile, judged: Judged) -> Taken | None:
         if judged.verdict is Verdict.WAIT:
-            self.survey.waiting = True
+            self.survey.leave_undecided(file)
             return None
         self.survey.put_aside(file)
         if judged.verdict is Verdict.COPY or judged.generation is None:
@@ -134,4 +134,5 @@ class Finder:
         elsewhere = self.files.reading(generation)
         if elsewhere is not None:
             self.files.close(elsewhere)
+            self.survey.want()
         return Track(content, generation, now=now)

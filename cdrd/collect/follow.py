@@ -207,14 +207,14 @@ class Follower:
 
     def _open_next(self, now: float) -> None:
         survey = self._finder.survey
-        path = survey.pending[0].path
+        file = survey.pending[0]
         try:
             remembered = self._finder.open_next(now)
         except OSError as error:  # this one alone: it is tried again with the next survey
-            survey.waiting = True
-            self._tell_unreadable(path, error)
+            survey.leave_undecided(file)
+            self._tell_unreadable(file.path, error)
             return
-        self._unreadable.discard(path)
+        self._unreadable.discard(file.path)
         if remembered is not None:
             self._notes.append(remembered)
 
@@ -234,13 +234,12 @@ class Follower:
 
     def _at_end(self, track: Track, now: float) -> Taken | None:
         """All of a rotated file was looked at: wait for more, take the torn rest, or be done with it."""
-        length = track.content.length()
-        if length is None:
+        if not track.content.is_whole():
             self._tell(What.FILE_CUT, track.content.path, offset=track.generation.position.offset)
             self._finder.survey.put_aside(track.content.opened)
             self._let_go(track, now)
             return None
-        torn = length > track.generation.position.offset
+        torn = track.content.length() > track.generation.position.offset
         may_grow = (track.held or torn) and not track.compressed
         if may_grow and now - track.quiet_since < GRACE:
             self._files.keep_looking(track)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from cdrd.collect.compressed import is_compressed
 from cdrd.collect.disk import DiskFile
-from cdrd.collect.identity import HEAD_BYTES, Content, begins, digest
+from cdrd.collect.identity import HEAD_BYTES, TAIL_BYTES, Content, begins, digest
 from cdrd.records import FileId, FileMark, FilePosition
 
 
@@ -32,6 +32,15 @@ class Generation:
     def complete(self) -> bool:
         """Whether nothing is known to be unread, but what was given up."""
         return self.position.offset + self.position.unread_bytes >= self.known
+
+    @property
+    def telling(self) -> bool:
+        """Whether another file can be known for this one by what was read.
+
+        The few bytes of a first record that was never finished (a quote, a digit) begin many files.
+        """
+        position = self.position
+        return position.offset >= TAIL_BYTES or position.mark.tail[-1:] in (b"", b"\n")
 
     def is_done_with(self, file: DiskFile) -> bool:
         """Whether a file is the very one that this was read from, unchanged since its end was reached."""
@@ -121,7 +130,10 @@ class Generations:
         for length in self._head_lengths:
             if length <= len(head):
                 found += self._by_head.get((length, digest(head[:length])), ())
-        return sorted(found, key=lambda generation: generation.position.offset)
+        return sorted(
+            (generation for generation in found if generation.telling),
+            key=lambda generation: generation.position.offset,
+        )
 
     def is_done_with(self, file: DiskFile) -> bool:
         """Whether a file was read to its end, and has not changed since."""

@@ -25,8 +25,11 @@ class Content(Protocol):
     def read(self, offset: int, count: int) -> bytes:
         """Bytes from an offset on; fewer than asked for at the end of what is there."""
 
-    def length(self) -> int | None:
-        """How many bytes there are; None while a compressed file is not whole."""
+    def length(self) -> int:
+        """How many bytes there are."""
+
+    def is_whole(self) -> bool:
+        """False for a compressed file that ends too early."""
 
 
 class Likeness(Enum):
@@ -79,7 +82,7 @@ def likeness(content: Content, position: FilePosition) -> Likeness:
     """Whether a file is the one that was stored up to the position."""
     mark = position.mark
     head = content.read(0, mark.head_length)
-    if len(head) < mark.head_length and content.length() is None:
+    if len(head) < mark.head_length and not content.is_whole():
         return Likeness.UNKNOWN
     if not begins(head, mark):
         return Likeness.OTHER
@@ -88,16 +91,16 @@ def likeness(content: Content, position: FilePosition) -> Likeness:
         return Likeness.SAME
     if len(tail) == len(mark.tail):
         return Likeness.OTHER
-    return Likeness.UNKNOWN if content.length() is None else Likeness.SHORTER
+    return Likeness.SHORTER if content.is_whole() else Likeness.UNKNOWN
 
 
 def contained(one: Content, other: Content) -> bool:
-    """Whether one file is, as far as its first and last bytes tell, how the other begins."""
+    """Whether what is there of one file is, as its first and last bytes tell, how the other begins."""
     head = one.read(0, HEAD_BYTES)
     if other.read(0, len(head)) != head:
         return False
-    length, others = one.length(), other.length()
-    if length is None or others is None or length > others:
+    length = one.length()
+    if length > other.length():
         return False
     start = max(0, length - TAIL_BYTES)
     return one.read(start, length - start) == other.read(start, length - start)

@@ -33,6 +33,8 @@ class Survey:
         """To be looked into, the oldest first."""
         self.waiting = False
         """Whether a file was looked into that can't be told yet."""
+        self._undecided: set[Key] = set()
+        """Those files, while they stay as they are."""
         self._judged: set[Key] = set()
         """Files with nothing to read in them, while they stay as they are."""
         self._seen_since: dict[Key, float] = {}
@@ -67,6 +69,7 @@ class Survey:
                 self.files.setdefault(file.physical, file)
         keys = {file.key for file in self.files.values()}
         self._judged &= keys
+        self._undecided &= keys
         if path is not None:
             keys.add(path.key)
         self._seen_since = {key: self._seen_since.get(key, now) for key in keys}
@@ -77,6 +80,16 @@ class Survey:
     def put_aside(self, file: DiskFile) -> None:
         """There is nothing to read in a file, unless it changes."""
         self._judged.add(file.key)
+
+    def leave_undecided(self, file: DiskFile) -> None:
+        """A file can't be told yet: it is looked into again and again."""
+        self._undecided.add(file.key)
+        self.waiting = True
+
+    @property
+    def unknown(self) -> bool:
+        """Whether there is a file that was never looked into."""
+        return any(file.key not in self._undecided for file in self.pending)
 
     def is_put_aside(self, file: DiskFile) -> bool:
         """Whether there is nothing to read in a file."""

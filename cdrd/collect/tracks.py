@@ -9,7 +9,7 @@ from cdrd.collect.compressed import OpenContent, is_compressed
 from cdrd.collect.disk import DiskFile
 from cdrd.collect.generations import Generation, Generations
 from cdrd.collect.identity import advanced, beginning, begins
-from cdrd.records import Chunk, DecodedChunk, FilePosition
+from cdrd.records import Chunk, DecodedChunk, FileMark, FilePosition
 
 Decode = Callable[[Chunk], DecodedChunk]
 
@@ -49,6 +49,7 @@ class Appetite:
     """How much is read at once."""
 
     batch_bytes: int
+    """At least what the checksum of a beginning covers."""
     most_bytes: int
     """More than any record: where even so much holds no whole record, it is taken as it is."""
 
@@ -124,15 +125,19 @@ class Track:
         )
 
     def _read(self, position: FilePosition, want: int) -> bytes:
+        """What follows on the position, once it is sure that what was read before is still before it."""
         mark = position.mark
         data = self.content.read(position.offset - len(mark.tail), len(mark.tail) + want)
-        if position.offset == 0:
-            if mark.head_length and not begins(data, mark):
-                raise Replaced
-            return data
-        if not data.startswith(mark.tail):
+        # a compressed file is not written to again, and would have to be read from its beginning
+        same_head = self.compressed or self._has_head(mark, data if position.offset == 0 else None)
+        if not same_head or not data.startswith(mark.tail):
             raise Replaced
         return data[len(mark.tail) :]
+
+    def _has_head(self, mark: FileMark, data: bytes | None) -> bool:
+        if not mark.head_length:
+            return True
+        return begins(self.content.read(0, mark.head_length) if data is None else data, mark)
 
     def _known(self, file: DiskFile, data: bytes) -> None:
         generation = self.generation

@@ -64,7 +64,7 @@ class Whereabouts:
         if best is None:
             return Judged(Verdict.NEW)
         verdict = of_path(best.likeness, best.place.home, settled=settled)
-        if verdict is Verdict.GOES_ON and best.place.home is Home.NOWHERE and self._survey.pending:
+        if verdict is Verdict.GOES_ON and best.place.home is Home.NOWHERE and self._survey.unknown:
             verdict = Verdict.WAIT  # one of those may be it
         return Judged(verdict, best.generation)
 
@@ -85,15 +85,19 @@ class Whereabouts:
 
     def _best(self, content: OpenContent, alike: Iterable[Generation]) -> Candidate | None:
         found = [
-            Candidate(generation, like, self._place(generation, content))
+            Candidate(generation, _likeness(content, generation, place), place)
             for generation in alike
-            if (like := likeness(content, generation.position)) is not Likeness.OTHER
+            for place in [self._place(generation, content)]
         ]
-        return max(found, key=lambda candidate: candidate.rank, default=None)
+        return max(
+            (candidate for candidate in found if candidate.likeness is not Likeness.OTHER),
+            key=lambda candidate: candidate.rank,
+            default=None,
+        )
 
     def _place(self, generation: Generation, content: OpenContent) -> Place:
         track = self._files.reading(generation)
-        if track is not None:
+        if track is not None and _is_still(track):
             return self._place_of(track)
         physical = generation.position.physical
         if physical == content.status().physical:
@@ -127,6 +131,23 @@ class Whereabouts:
         for other in others:
             if other.physical != file.physical and not self._survey.is_put_aside(other):
                 yield other
+
+
+def _likeness(content: OpenContent, generation: Generation, place: Place) -> Likeness:
+    if generation.position.offset or place.track is None:
+        return likeness(content, generation.position)
+    # nothing of it is stored: that both begin with the same few bytes says little
+    one, other = content, place.track.content
+    if place.home is Home.REMOVED:
+        one, other = other, one
+    return Likeness.SAME if contained(one, other) else Likeness.OTHER
+
+
+def _is_still(track: Track) -> bool:
+    """Whether an open file is what is read from it: it may have been truncated since."""
+    if track.compressed:
+        return True
+    return likeness(track.content, track.generation.position) is Likeness.SAME
 
 
 def _holds(file: DiskFile, generation: Generation) -> bool:
