@@ -144,7 +144,7 @@ def iso_moment(text: str) -> Moment | None:
     date, clock, fraction, offset = match.groups()
     try:
         instant = datetime.fromisoformat(f"{date}T{clock}{offset}").astimezone(UTC)
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError):  # no such day, or one outside the calendar in UTC
         return None
     return _within_reason(instant, fraction)
 
@@ -157,10 +157,7 @@ def epoch_moment(text: str) -> Moment | None:
     seconds, fraction = int(match[1]), match[2]
     if not seconds:
         return Moment()
-    try:
-        return _within_reason(datetime.fromtimestamp(seconds, UTC), fraction)
-    except (OverflowError, OSError, ValueError):
-        return None
+    return _within_reason(datetime.fromtimestamp(seconds, UTC), fraction)
 
 
 def is_uniqueid(text: str) -> bool:

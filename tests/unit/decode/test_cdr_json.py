@@ -130,6 +130,19 @@ def test_json_of_another_writer_is_read_as_json() -> None:
     assert (found.leg.clid, found.original) == ('caf\u00e9 "x" \\ \n', None)
 
 
+def test_json_with_blanks_is_read_from_a_file_too() -> None:
+    raw = json.dumps(USUAL | {"clid": "\u00e9"}).encode() + b"\n"
+    chunk = DECODER.chunk(Chunk(raw * 2, 0, 1))
+    assert (2, [], 2 * len(raw)) == (len(chunk.rows), chunk.rejected, chunk.consumed)
+
+
+def test_a_record_behind_a_torn_one_is_kept_at_the_end_of_a_file_too() -> None:
+    raw = compact()
+    chunk = DECODER.chunk(Chunk(raw[:30] + raw[:-1], 0, 1, final=True))
+    assert [(raw[:30], Reason.TORN)] == [(each.raw, each.reason) for each in chunk.rejected]
+    assert len(chunk.rows) == 1
+
+
 def test_half_a_surrogate_pair_is_marked_and_kept() -> None:
     raw = json.dumps(USUAL | {"clid": "a\ud800b", "\udfff": "\ud800"}).encode() + b"\n"
     found = decoded(raw)
@@ -163,7 +176,11 @@ def test_a_record_that_ends_with_a_backslash_waits_for_the_next() -> None:
         (compact(start=None), Reason.MISSING_FIELD, "no start"),
         (compact(start=""), Reason.BAD_TIME, "start is ''"),
         (compact(start=9_999_999_999_999), Reason.BAD_TIME, "9999999999999"),
+        (compact(start=99_999_999_999), Reason.BAD_TIME, "99999999999"),
         (compact(start="2026-02-30 00:00:00"), Reason.BAD_TIME, "2026-02-30"),
+        (compact(start="2026-02-30 00:00:00 +0000"), Reason.BAD_TIME, "2026-02-30"),
+        (compact(start="2026-11-21 13:24:47 New York"), Reason.BAD_TIME, "New York"),
+        (compact(start="0001-01-01 00:00:00 +0100"), Reason.BAD_TIME, "0001"),
         (compact(duration=-1), Reason.BAD_NUMBER, "'-1'"),
         (compact(duration=True), Reason.BAD_NUMBER, "'True'"),
         (compact(sequence=1.5), Reason.BAD_NUMBER, "sequence"),

@@ -186,7 +186,7 @@ CASES = {
 def test_it_makes_no_difference_where_a_file_is_cut(case: str) -> None:
     grammar, records = CASES[case]
 
-    @settings(max_examples=120, deadline=None)
+    @settings(max_examples=80, deadline=None)
     @given(data=damaged(records), cuts=st.lists(st.integers(0, 5000), max_size=6))
     def holds(data: bytes, cuts: list[int]) -> None:
         assert whole(grammar, data) == in_pieces(grammar, data, cuts)
@@ -198,7 +198,7 @@ def test_it_makes_no_difference_where_a_file_is_cut(case: str) -> None:
 def test_the_fast_path_decides_as_the_careful_one(case: str) -> None:
     grammar, records = CASES[case]
 
-    @settings(max_examples=120, deadline=None)
+    @settings(max_examples=80, deadline=None)
     @given(data=damaged(records), final=st.booleans())
     def holds(data: bytes, final: bool) -> None:
         assert whole(grammar, data, final=final) == whole(Careful(grammar), data, final=final)
@@ -210,7 +210,7 @@ def test_the_fast_path_decides_as_the_careful_one(case: str) -> None:
 def test_every_byte_is_in_a_leg_or_rejected(case: str) -> None:
     grammar, records = CASES[case]
 
-    @settings(max_examples=120, deadline=None)
+    @settings(max_examples=80, deadline=None)
     @given(data=damaged(records))
     def holds(data: bytes) -> None:
         found = whole(grammar, data)
@@ -235,7 +235,7 @@ def test_every_byte_is_in_a_leg_or_rejected(case: str) -> None:
 def test_a_chunk_as_long_as_a_record_may_be_always_goes_on(case: str) -> None:
     grammar, records = CASES[case]
 
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=30, deadline=None)
     @given(
         data=damaged(records),
         filling=st.sampled_from([b"x", b'"', b"\n", b'"x', b'{"a":', b'{"a":"']),

@@ -96,7 +96,7 @@ def asterisk_json(values: dict[str, str]) -> bytes:
     return ("{" + ",".join(f'"{key}":"{value}"' for key, value in pairs) + "}\n").encode()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     columns=st.sampled_from([16, 17, 18, 21]),
     fields=st.dictionaries(st.sampled_from(FIELDS), HOSTILE, max_size=3),
@@ -111,7 +111,7 @@ def test_a_hostile_record_of_master_csv_is_one_leg_with_its_own_words(
         assert fields[name] == getattr(found, name)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     columns=st.sampled_from([16, 17, 18, 20, 21]),
     fields=st.dictionaries(st.sampled_from(FIELDS), HOSTILE, min_size=1, max_size=3),
@@ -133,7 +133,7 @@ def test_nothing_is_forged_in_master_csv_even_behind_a_torn_record(
         assert [leg for leg in legs(MASTER, data + good) if leg.accountcode == "evil"] == []
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     hostile=st.dictionaries(st.sampled_from(["clid", "src", "trunkname", "authuser"]), HOSTILE),
     cut=st.integers(0, 1000),
@@ -149,7 +149,7 @@ def test_nothing_is_forged_in_a_quoted_mapping(hostile: dict[str, str], cut: int
         assert [leg for leg in legs(CUSTOM, data + good) if leg.accountcode == "evil"] == []
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(clid=HOSTILE, src=HOSTILE, cut=st.integers(0, 1000))
 def test_nothing_is_forged_where_a_callers_words_come_first_and_the_time_is_a_number(
     clid: str, src: str, cut: int
@@ -171,7 +171,7 @@ def json_values(**hostile: str) -> dict[str, str]:
     return usual | hostile
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(hostile=st.dictionaries(st.sampled_from(["clid", "src", "userfield", "trunk"]), HOSTILE))
 def test_what_asterisk_writes_as_json_is_one_leg_with_its_own_words(
     hostile: dict[str, str],
@@ -185,7 +185,7 @@ def test_what_asterisk_writes_as_json_is_one_leg_with_its_own_words(
     assert (values["clid"], values["userfield"]) == (found[1].clid, found[1].userfield)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     hostile=st.dictionaries(st.sampled_from(["clid", "userfield", "trunk"]), HOSTILE),
     cut=st.integers(0, 1000),
