@@ -94,15 +94,16 @@ class Track:
         """The next whole records, or None where there are none yet. Raises Replaced."""
         file = self.content.status()
         start = self._start(file)
-        want = appetite.batch_bytes
+        want, forced = appetite.batch_bytes, False
         while True:
             data = self._read(start, want)
             more = len(data) == want
-            forced = more and want >= appetite.most_bytes
             chunk = Chunk(data, start.offset, start.line, final=forced or (final and not more))
             decoded = decode(chunk) if data else DecodedChunk((), (), 0, 0)
             if decoded.consumed or not more or forced:
                 break
+            # only now: where a piece ends is no end of the file for the records before it
+            forced = want >= appetite.most_bytes
             want = min(2 * want, appetite.most_bytes)
         self._known(file, data)
         if not decoded.consumed:
