@@ -170,11 +170,13 @@ def material(
     written = backlog.write(csv, backlog.repetitions(LEGS))
     dsn = make_database()
     daemons = Daemons()
-    daemons.start(dsn, folder, roles=("collect",))
-    os.link(csv, folder / "Master.csv")
-    with Look(dsn) as look:
-        look.wait(NEWEST, written)
-    daemons.stop()
+    try:
+        daemons.start(dsn, folder, roles=("collect",))
+        os.link(csv, folder / "Master.csv")
+        with Look(dsn) as look:
+            look.wait(NEWEST, written)
+    finally:
+        daemons.stop()
     columns = Material.copy_columns
     psql(dsn, f"\\copy (SELECT {columns} FROM leg ORDER BY acctid) TO '{legs}'")  # noqa: S608 - own columns
     yield Material(csv, legs, written)

@@ -78,7 +78,7 @@ class Look:
         """So that nobody pays for what another one wrote."""
         self._loop.run_until_complete(self._connection.execute("CHECKPOINT"))
 
-    def wait(self, sql: str, least: int, *, seconds: float = 600.0) -> float:
+    def wait(self, sql: str, least: int, *, seconds: float = 240.0) -> float:
         """Asks a hundred times a second until the answer is at least so much; the time when it was."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
