@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
 
@@ -51,55 +51,112 @@ def read_yaml(path: Path) -> YamlDocument:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError([f"{path}: cannot be read: {error}"]) from error
+    walk = _Walk(path)
     try:
-        node = yaml.compose(text, Loader=_LOADER)
+        for event in yaml.parse(text, Loader=_LOADER):
+            walk.take(event)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or str(error)
         raise SettingsError([f"{path}{line}: this is not YAML: {problem}"]) from error
-    walk = _Walk(path)
-    data = walk.value(node, ()) if node is not None else {}
     if walk.problems:
         raise SettingsError(walk.problems)
-    return YamlDocument(path, data, walk.lines)
+    return YamlDocument(path, walk.top, walk.lines)
+
+
+DEEPEST = 50
+"""Levels of lists and keys in one another; what is deeper was not written by a person."""
+
+
+class _Level:
+    """A list or a mapping that is being read."""
+
+    __slots__ = ("items", "key", "keys", "place")
+
+    def __init__(self, place: Place, *, mapping: bool) -> None:
+        self.place = place
+        self.keys: dict[str, Any] | None = {} if mapping else None
+        self.items: list[Any] = []
+        self.key: str | None = None
 
 
 class _Walk:
-    """Turns nodes into values, once each: an alias is refused, so no document can grow while read."""
+    """Takes a document event by event: no depth overflows a stack, and aliases, with which a small
+    document can hold a giant one, are refused before anything is copied.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.top: Any = {}
         self.lines: dict[Place, int] = {}
         self.problems: list[str] = []
-        self._seen: set[int] = set()
+        self._levels: list[_Level] = []
+        self._documents = 0
 
-    def value(self, node: yaml.Node, place: Place) -> Any:
-        line = node.start_mark.line + 1
-        self.lines[place] = line
-        if not isinstance(node, yaml.ScalarNode):
-            if id(node) in self._seen:
-                self.problems.append(
-                    f"{self.path}:{line}: {dotted(place)}: aliases (*name) are not supported"
-                )
-                return None
-            self._seen.add(id(node))
-        if isinstance(node, yaml.MappingNode):
-            return self._mapping(node, place)
-        if isinstance(node, yaml.SequenceNode):
-            return [self.value(item, (*place, index)) for index, item in enumerate(node.value)]
-        return node.value
+    def take(self, event: yaml.Event) -> None:
+        """The next event; SettingsError where there is no use in going on."""
+        line = event.start_mark.line + 1 if event.start_mark else 0
+        if isinstance(event, yaml.ScalarEvent):
+            self._scalar(event.value, line)
+        elif isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
+            self._open(line, mapping=isinstance(event, yaml.MappingStartEvent))
+        elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
+            self._levels.pop()
+        elif isinstance(event, yaml.AliasEvent):
+            place = self._place()
+            self._scalar("", line)
+            self._problem(line, place, "aliases (*name) are not supported")
+        elif isinstance(event, yaml.DocumentStartEvent):
+            self._documents += 1
+            if self._documents > 1:
+                self._give_up(line, "a second document begins here; one file is one document")
 
-    def _mapping(self, node: yaml.MappingNode, place: Place) -> dict[str, Any]:
-        values: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            key = str(key_node.value)
-            if key in values:
-                line = key_node.start_mark.line + 1
-                first = self.lines[(*place, key)]
-                self.problems.append(
-                    f"{self.path}:{line}: {dotted((*place, key))} is given twice, first in line {first}"
-                )
-                continue
-            values[key] = self.value(value_node, (*place, key))
-        return values
+    def _open(self, line: int, *, mapping: bool) -> None:
+        if len(self._levels) >= DEEPEST:
+            self._give_up(line, f"lists and keys are nested deeper than {DEEPEST} levels")
+        level = _Level(self._place(), mapping=mapping)
+        self._put(level.items if level.keys is None else level.keys, line)
+        self._levels.append(level)
+
+    def _scalar(self, text: str, line: int) -> None:
+        level = self._levels[-1] if self._levels else None
+        if level is None or level.keys is None or level.key is not None:
+            self._put(text, line)
+            return
+        level.key = text
+        if text in level.keys:
+            first = self.lines[(*level.place, text)]
+            words = f"is given twice, first in line {first}"
+            self.problems.append(f"{self.path}:{line}: {dotted((*level.place, text))} {words}")
+
+    def _put(self, value: Any, line: int) -> None:
+        """A value, where the innermost list or mapping expects one."""
+        place = self._place()
+        self.lines.setdefault(place, line)
+        if not self._levels:
+            self.top = value if value != "" else {}
+            return
+        level = self._levels[-1]
+        if level.keys is None:
+            level.items.append(value)
+        elif level.key is not None:
+            level.keys.setdefault(level.key, value)
+            level.key = None
+        else:
+            self._give_up(line, "a key must be a text")
+
+    def _place(self) -> Place:
+        if not self._levels:
+            return ()
+        level = self._levels[-1]
+        step = len(level.items) if level.keys is None else level.key
+        return (*level.place, step) if step is not None else level.place
+
+    def _problem(self, line: int, place: Place, words: str) -> None:
+        at = f"{self.path}:{line}: {dotted(place)}".removesuffix(": ")
+        self.problems.append(f"{at}: {words}")
+
+    def _give_up(self, line: int, words: str) -> NoReturn:
+        self._problem(line, (), words)
+        raise SettingsError(self.problems)

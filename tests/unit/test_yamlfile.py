@@ -114,8 +114,25 @@ def test_aliases_are_refused_so_that_no_document_grows_while_it_is_read(tmp_path
 
 def test_a_document_that_holds_itself_is_refused(tmp_path: Path) -> None:
     assert problems(tmp_path, b"a: &a\n  b: *a\n") == [
-        "FILE:1: a.b: aliases (*name) are not supported"
+        "FILE:2: a.b: aliases (*name) are not supported"
     ]
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "a: " + "{b: " * 3000 + "}" * 3000, "- " * 5000])
+def test_a_document_that_is_nested_without_end_is_refused(tmp_path: Path, text: str) -> None:
+    assert problems(tmp_path, text.encode()) == [
+        "FILE:1: lists and keys are nested deeper than 50 levels"
+    ]
+
+
+def test_one_file_is_one_document(tmp_path: Path) -> None:
+    assert problems(tmp_path, b"a: 1\n---\nb: 2\n") == [
+        "FILE:2: a second document begins here; one file is one document"
+    ]
+
+
+def test_a_key_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    assert problems(tmp_path, b"? [a, b]\n: c\n") == ["FILE:1: a key must be a text"]
 
 
 def test_a_place_is_told_with_file_line_and_path(tmp_path: Path) -> None:
