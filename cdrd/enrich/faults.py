@@ -30,7 +30,7 @@ def tell_faults(faults: Sequence[Fault]) -> None:
     """One event for all calls that the same line failed on; numbers are masked, for errors quote values."""
     alike: defaultdict[tuple[str, str], list[Fault]] = defaultdict(list)
     for fault in faults:
-        alike[type(fault.error).__name__, _place_of(fault.error)].append(fault)
+        alike[type(fault.error).__name__, place_of(fault.error)].append(fault)
     for (kind, place), calls in alike.items():
         metrics.faults.labels("enrich", kind).inc(len(calls))
         acctids = [acctid for call in calls for acctid in call.acctids]
@@ -45,7 +45,7 @@ def tell_faults(faults: Sequence[Fault]) -> None:
         )
 
 
-def _place_of(error: BaseException) -> str:
+def place_of(error: BaseException) -> str:
     """The line of our code that an error came from, as `origin.py:42 of_account_code`."""
     frames = traceback.extract_tb(error.__traceback__)
     if not frames:

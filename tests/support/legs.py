@@ -6,10 +6,23 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from pathlib import Path
 from typing import Any
 
+from cdrd.collect.identity import beginning
 from cdrd.decode.copytext import copy_row
-from cdrd.records import AcctId, Decoded, FileId, FileMark, FilePosition, Leg, SourceKind
+from cdrd.decode.decoders import Shape, decoder_for
+from cdrd.records import (
+    AcctId,
+    Chunk,
+    Claim,
+    Decoded,
+    FileId,
+    FileMark,
+    FilePosition,
+    Leg,
+    SourceKind,
+)
 from cdrd.store.database import Database
 from cdrd.store.legs import Batch, append
 from cdrd.store.sources import Claims, register_source
@@ -57,13 +70,24 @@ class Collector:
         self._file_id: FileId | None = None
         self._line = 1
 
-    async def store(self, *legs: Leg) -> list[AcctId]:
-        """The acctids that the legs got."""
+    async def _claim(self) -> Claim:
         source_id = await register_source(
             self._database, name=self._pbx, kind=SourceKind.ASTERISK_CSV, pbx=self._pbx
         )
         claim = await self._claims.claim(source_id)
         assert claim is not None
+        return claim
+
+    async def store_file(self, path: Path, data: bytes) -> None:
+        """A whole Master.csv with times in UTC."""
+        decoder = decoder_for(Shape(SourceKind.ASTERISK_CSV))
+        decoded = decoder.chunk(Chunk(data, 0, 1, final=True))
+        position = FilePosition(None, str(path), "1:2", beginning(data), len(data), decoded.lines)
+        await append(self._database, Batch(await self._claim(), position, 0, rows=decoded.rows))
+
+    async def store(self, *legs: Leg) -> list[AcctId]:
+        """The acctids that the legs got."""
+        claim = await self._claim()
         rows = [copy_row(Decoded(leg, self._line + n, 0, None)) for n, leg in enumerate(legs)]
         mark = FileMark(4, b"head", b"tail")
         line = self._line + len(legs)
