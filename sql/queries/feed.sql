@@ -38,17 +38,23 @@ FROM (
 ) AS page;
 
 -- name: raw_page_of_companies(companies, first, upto, min_date, max_date, looked_at, most)
--- The same for who sees only some companies: legs whose company, target or bill_to is one of them, each found by index.
+-- The same for who sees only some companies: legs whose company, target or bill_to is one of them, found by index.
 -- Only `looked_at` of their legs are looked at, of which the dates may leave fewer than `most`; rest_from says where to go on then.
-WITH theirs AS (
+-- Two things keep the planner from walking over everybody else's legs, which it takes for cheap when it expects to
+-- find enough soon: company and acctid are compared as a pair, which only the index of both can do, and each leg that
+-- was found is fetched by itself.
+WITH theirs AS MATERIALIZED (
     SELECT DISTINCT found.acctid
     FROM unnest(:companies::text[]) AS mine (company)
     CROSS JOIN LATERAL (
         (
             SELECT acctid
             FROM attribution
-            WHERE attribution.company = mine.company AND acctid >= :first AND acctid <= :upto
-            ORDER BY acctid
+            WHERE
+                attribution.company IS NOT NULL
+                AND (attribution.company, acctid) >= (mine.company, :first)
+                AND (attribution.company, acctid) <= (mine.company, :upto)
+            ORDER BY attribution.company, acctid
             LIMIT :looked_at
         )
         UNION ALL
@@ -56,11 +62,11 @@ WITH theirs AS (
             SELECT acctid
             FROM attribution
             WHERE
-                attribution.target = mine.company
+                target IS NOT NULL
                 AND target IS DISTINCT FROM attribution.company
-                AND acctid >= :first
-                AND acctid <= :upto
-            ORDER BY acctid
+                AND (attribution.target, acctid) >= (mine.company, :first)
+                AND (attribution.target, acctid) <= (mine.company, :upto)
+            ORDER BY attribution.target, acctid
             LIMIT :looked_at
         )
         UNION ALL
@@ -68,12 +74,12 @@ WITH theirs AS (
             SELECT acctid
             FROM attribution
             WHERE
-                attribution.bill_to = mine.company
+                bill_to IS NOT NULL
                 AND bill_to IS DISTINCT FROM attribution.company
                 AND bill_to IS DISTINCT FROM target
-                AND acctid >= :first
-                AND acctid <= :upto
-            ORDER BY acctid
+                AND (attribution.bill_to, acctid) >= (mine.company, :first)
+                AND (attribution.bill_to, acctid) <= (mine.company, :upto)
+            ORDER BY attribution.bill_to, acctid
             LIMIT :looked_at
         )
     ) AS found
@@ -87,14 +93,20 @@ SELECT
     0 AS undecided,
     (SELECT CASE WHEN count(*) = :looked_at THEN max(acctid) + 1 END FROM theirs) AS rest_from
 FROM (
-    SELECT leg.acctid, raw_cdr(leg, attribution) AS cdr
+    SELECT theirs.acctid, one.cdr
     FROM theirs
-    JOIN leg ON leg.acctid = theirs.acctid
-    JOIN attribution ON attribution.acctid = theirs.acctid
-    WHERE
-        (:min_date::timestamptz IS NULL OR leg.calldate >= :min_date)
-        AND (:max_date::timestamptz IS NULL OR leg.calldate <= :max_date)
-    ORDER BY leg.acctid
+    CROSS JOIN LATERAL (
+        SELECT raw_cdr(leg, attribution) AS cdr
+        FROM leg
+        CROSS JOIN attribution
+        WHERE
+            leg.acctid = theirs.acctid
+            AND attribution.acctid = theirs.acctid
+            AND (:min_date::timestamptz IS NULL OR leg.calldate >= :min_date)
+            AND (:max_date::timestamptz IS NULL OR leg.calldate <= :max_date)
+        LIMIT 1
+    ) AS one
+    ORDER BY theirs.acctid
     LIMIT :most
 ) AS page;
 
