@@ -515,3 +515,97 @@ def test_the_recording_is_what_cdr_custom_wrote(directory: Directory) -> None:
     )
 
     assert found.call_rec == "2026/03/02/101.wav"
+
+
+def test_an_extension_that_two_companies_have_names_neither(tmp_path: Path) -> None:
+    """PJSIP/101 is nobody's endpoint, and both companies have a 101."""
+    listed = COMPANIES.replace("    default: true\n", "")
+    only = {"src": "101", "dst": "102", "lastdata": "PJSIP/102"}
+    calls = [
+        leg("PJSIP/101-01", "PJSIP/102-02", accountcode=code, **only) for code in ("", "south")
+    ]
+
+    found, told = (attribute_call([call], compiled(listed, tmp_path))[0] for call in calls)
+
+    assert (found.company, found.reason) == (None, "ambiguous")
+    assert (told.company, told.src_ext) == ("south", "101")
+
+
+def test_a_call_belongs_to_who_owned_the_number_when_it_was_made(tmp_path: Path) -> None:
+    moved = compiled(
+        """
+trunks: [PJSIP/carrier]
+companies:
+  old: {dids: [{number: "01908555101", until: "2026-03-02T09:00:00+00:00"}]}
+  new: {dids: [{number: "01908555101", from: "2026-03-02T09:00:00+00:00"}]}
+""",
+        tmp_path,
+    )
+    calls = [
+        leg("PJSIP/carrier-01", src="07700900999", dst="01908555101", start=s, end=9)
+        for s in (-1, 0)
+    ]
+
+    assert [attribute_call([call], moved)[0].company for call in calls] == ["old", "new"]
+
+
+def test_the_same_endpoint_on_two_pbxs_is_two_companies(tmp_path: Path) -> None:
+    both = compiled(
+        """
+pbxs: {hq: {}, branch: {}}
+companies:
+  north: {pbx: hq, endpoints: ["PJSIP/{ext}"], extensions: [100-199]}
+  south: {pbx: branch, endpoints: ["PJSIP/{ext}"], extensions: [100-199]}
+""",
+        tmp_path,
+    )
+    call = leg("PJSIP/101-01", "PJSIP/102-02", src="101", dst="102", lastdata="PJSIP/102")
+
+    found = [attribute_call([call._replace(pbx=pbx)], both)[0] for pbx in ("hq", "branch", "")]
+
+    assert [a.company for a in found] == ["north", "south", None]
+    assert [a.dial_full for a in found] == ["north-102", "south-102", None]
+
+
+@pytest.mark.parametrize(("payer", "bill_to"), [("target", "south"), ("caller", "north")])
+def test_the_called_company_may_pay_for_a_call_that_stays_on_the_pbx(
+    tmp_path: Path, payer: str, bill_to: str
+) -> None:
+    text = COMPANIES.replace(
+        "    contexts: [north-*]", f"    contexts: [north-*]\n    pays: {{onnet: {payer}}}"
+    )
+    call = leg(
+        "PJSIP/north-101-01",
+        "PJSIP/south-101-02",
+        src="101",
+        dst="02079460101",
+        dcontext="public",
+        lastdata="PJSIP/south-101,20",
+    )
+
+    (found,) = attribute_call([call], compiled(text, tmp_path))
+
+    assert (found.direction, found.bill_to) == ("onnet", bill_to)
+    assert (found.dial_short, found.dial_full) == ("02079460101", "02079460101")
+
+
+def test_where_account_codes_are_trusted_they_decide_alone(tmp_path: Path) -> None:
+    text = "trust_account_codes: true\ncompanies: {north: {account_codes: [n]}, south: {}}"
+    trusting = compiled(text, tmp_path)
+    call = leg("Local/1@x-01;2", src="5", dst="7", lastapp="Playback", accountcode="n")
+
+    assert attribute_call([call], trusting)[0].company == "north"
+
+
+def test_an_account_code_of_the_form_nnn_names_the_extension(tmp_path: Path) -> None:
+    """Listed nowhere, it is that of the one company with such an extension, if the context is its own too."""
+    text = "companies: {north: {contexts: [north-*], extensions: [100-199]}, south: {}}"
+    calls = [
+        leg("SIP/cordless-01", src="anonymous", dst="7", dcontext=context, accountcode=">150")
+        for context in ("north-in", "public")
+    ]
+
+    inside, public = (attribute_call([call], compiled(text, tmp_path))[0] for call in calls)
+
+    assert (inside.company, inside.src_ext) == ("north", "150")
+    assert (public.company, public.src_ext, public.reason) == (None, None, "no_match")
