@@ -57,7 +57,7 @@ def check(program: Program, file: Path | None) -> None:
 def _counts(content: DirectoryContent) -> str:
     kinds = Counter(entry.kind.replace("_", " ") for entry in content.entries)
     counted = {"company": len(content.companies), **kinds}
-    return ", ".join(f"{count} × {what}" for what, count in counted.items())
+    return ", ".join(f"{what}: {count}" for what, count in counted.items())
 
 
 @directory_group.command("apply")

@@ -111,8 +111,8 @@ def test_a_companies_file_is_checked_without_a_database(
     operator = Operator(tmp_path, "postgresql://nobody@127.0.0.1:1/none", monkeypatch)
     told = operator.run("directory", "check")
     assert told.code == 0
-    assert f"{operator.companies}: fine; 2 × company, " in told.out
-    assert "1 × did" in told.out
+    assert f"{operator.companies}: fine; company: 2, " in told.out
+    assert "did: 1" in told.out
 
     other = tmp_path / "other.yaml"
     other.write_text(COMPANIES + "  - 'x y z'\nnonsense: 1\n")
