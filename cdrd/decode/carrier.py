@@ -33,7 +33,7 @@ def carrier_rows(
     lines: Iterable[bytes], mapping: CarrierMapping
 ) -> Iterator[CarrierRow | Rejected]:
     """The rows of a file, given as its lines with their newlines, as iterating over it gives them."""
-    numbered = without_footer(numbered_lines(lines), mapping.footer_lines)
+    numbered = numbered_lines(lines)
     header = [line for _, line in zip(range(mapping.header_lines), numbered, strict=False)]
     layout = _layout(header, mapping)
     if isinstance(layout, Rejected):
@@ -41,7 +41,8 @@ def carrier_rows(
         return
     reader = _Reader(mapping, layout)
     quote = mapping.quote.encode(mapping.encoding) if mapping.quote else None
-    for record in whole_records(numbered, quote, reader.is_shaped):
+    body = without_footer(numbered, mapping.footer_lines)
+    for record in whole_records(body, quote, reader.is_shaped):
         yield reader.outcome(record)
 
 

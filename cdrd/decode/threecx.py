@@ -1,7 +1,8 @@
 """Call records of 3CX, from its cdr.log, its one file per call, or its socket: a line with commas each.
 
-Which fields there are and in which order is chosen in 3CX; the settings say the same. Nothing is quoted, so a
-comma in a display name makes one column too many, and the record is rejected.
+Which fields there are and in which order is chosen in 3CX; the settings say the same, with `-` for a column
+that is not wanted. Nothing is quoted, so a comma in a display name makes one column too many, and the
+record is rejected.
 
 | field | leg |
 |---|---|
@@ -43,10 +44,12 @@ COLUMNS = (
 
 NEEDED = ("time-start", "from-no", "to-no")
 
+_UNWANTED = "-"
+
 _TAKEN = frozenset(
     (
         *("historyid", "callid", "time-start", "time-answered", "time-end", "from-no"),
-        *("from-dn", "chain", "bill-code", "from-dispname"),
+        *("from-dn", "chain", "bill-code", "from-dispname", _UNWANTED),
     )
 )
 _BUSY = ("busy",)
@@ -61,7 +64,11 @@ class ThreeCxGrammar:
         self, columns: Sequence[str] = COLUMNS, zone: str = "UTC", max_record_bytes: int = 65536
     ) -> None:
         missing = [f"columns: {name} is missing" for name in NEEDED if name not in columns]
-        unknown = [f"columns: {name} is no field of 3CX" for name in columns if name not in COLUMNS]
+        unknown = [
+            f"columns: {name} is no field of 3CX"
+            for name in columns
+            if name not in (*COLUMNS, _UNWANTED)
+        ]
         if missing or unknown:
             raise SettingsError([*missing, *unknown], hint="name the fields as 3CX does")
         self.max_record_bytes = max_record_bytes
@@ -75,8 +82,6 @@ class ThreeCxGrammar:
         if "\0" in text:
             return outcome(place, Problem(Reason.NUL_BYTES, "NUL bytes"))
         fields = text.split(",")
-        if len(fields) == len(self._columns) + 1 and not fields[-1]:
-            fields.pop()
         expected = f"{len(fields)} columns, expected {len(self._columns)}"
         if len(fields) < len(self._columns):
             return outcome(place, Problem(Reason.TOO_FEW_COLUMNS, expected))
