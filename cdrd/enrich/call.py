@@ -20,7 +20,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from cdrd.enrich.channels import channel_number, local_half
 from cdrd.enrich.directory import Directory
-from cdrd.enrich.found import Party, PartyKind
+from cdrd.enrich.found import PartyKind
 from cdrd.enrich.legview import CONFERENCES, PARKING_APPS, LegView
 from cdrd.records import Leg
 
@@ -213,11 +213,11 @@ def _picked_up(
                 break
 
 
-def far_end(view: LegView) -> Party:
-    """What was reached, through Local channels if need be."""
+def far_leg(view: LegView) -> LegView:
+    """The leg that reached somebody, through Local channels if need be."""
     hop = view
     for _ in range(MOST_HOPS):
         if hop.called.kind is not PartyKind.LOCAL or hop.through is None:
             break
         hop = hop.through
-    return hop.called
+    return hop

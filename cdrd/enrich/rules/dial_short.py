@@ -15,6 +15,7 @@ from cdrd.enrich.rules.numbers import (
     for_its_dialler,
     goes_outside,
     is_public,
+    number_for_local_channel,
     without_prefix,
 )
 from cdrd.records import Direction
@@ -48,6 +49,8 @@ def keyed_to_consult(view: LegView) -> str | None:
     known = consulted.attribution if consulted is not None else None
     if known is not None and known.dial_short:
         return known.dial_short
+    if view.called.kind is PartyKind.LOCAL and goes_outside(view):
+        return number_for_local_channel(view)
     return (view.reached and view.reached.extension) or UNKNOWABLE
 
 
@@ -74,7 +77,7 @@ def feature_code(view: LegView) -> str | None:
 @rule("{dst}, without the prefix for an outside line")
 def keyed_for_outside(view: LegView) -> str | None:
     """The number that was dialled over a trunk."""
-    return without_prefix(view) if goes_outside(view) else None
+    return (without_prefix(view) or UNKNOWABLE) if goes_outside(view) else None
 
 
 @rule("the number {did} that was noted for the call")

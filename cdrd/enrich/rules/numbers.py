@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cdrd.enrich.call import far_leg
 from cdrd.enrich.dialling import Dialling, is_number
 from cdrd.enrich.found import PartyKind
 from cdrd.enrich.legview import LegView
@@ -24,6 +25,7 @@ def number_sent(view: LegView) -> str | None:
     what had been dialled for the consultation.
     """
     leg: LegView | None = view.consultation if view.attended else view
+    leg = far_leg(leg) if leg is not None else None
     while leg is not None:
         for target in leg.dialled.targets:
             if target.number and is_number(target.number) and _over(leg, target.base):
@@ -62,8 +64,18 @@ def without_prefix(view: LegView) -> str | None:
     the same digit. So the number that was sent decides; only where there is none does the prefix by itself.
     """
     dst = view.keyed
-    if dst is None:
-        return None
+    if dst is None or view.replaced:
+        return None  # dst is what was dialled before another took the place of the party
+    return _stripped(view, dst)
+
+
+def number_for_local_channel(view: LegView) -> str | None:
+    """The same for what a Local channel was told to dial."""
+    exten = view.called.base.removeprefix("Local/").rpartition("@")[0]
+    return _stripped(view, exten) if exten else None
+
+
+def _stripped(view: LegView, dst: str) -> str:
     number = outside_number(view)
     if number is not None and number.endswith(dst):
         return dst

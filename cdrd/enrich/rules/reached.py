@@ -6,7 +6,7 @@ over the dst of the leg before it.
 
 from __future__ import annotations
 
-from cdrd.enrich.call import far_end
+from cdrd.enrich.call import far_leg
 from cdrd.enrich.found import Party, PartyKind
 from cdrd.enrich.legview import CONFERENCES, LegView, Reached
 from cdrd.enrich.rules import Rules, rule
@@ -56,7 +56,7 @@ def handed_to_local_channel(view: LegView) -> Reached | None:
         return None
     exten, _, name = view.called.base.removeprefix("Local/").rpartition("@")
     entry = view.directory.context(view.pbx, name, view.at)
-    end = far_end(view)
+    end = far_leg(view).called
     if end.kind is PartyKind.TRUNK:
         return _reached(end)
     company = end.company or (entry.company if entry else None)

@@ -261,3 +261,23 @@ def test_a_file_of_another_shape_is_a_problem_and_no_crash(tmp_path: Path, text:
     _, problems = read(text, tmp_path)
 
     assert problems
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("companies: {a b: {}}", "companies.a b: a name has up to 63 letters"),
+        ("pbxs: {'': {}}\ncompanies: {a: {}}", "a name has up to 63 letters"),
+        ("companies: {caller: {}}", "caller is a word of `pays` and cannot be a company"),
+        ("companies: {a: {account_codes: ['>10000-29999']}}", "it has more than 10000 codes"),
+        ("companies: {a: {pays: {outbound: []}}}", "here belongs a text, not a list"),
+        ("companies: {a: {from: []}}", "here belongs a text, not a list"),
+        ("dialling: {country_code: '+44'}\ncompanies: {a: {}}", "is not made of digits alone"),
+        ("columns: {trunk: ''}\ncompanies: {a: {}}", "columns.trunk: it is empty"),
+        ("trust_account_codes: maybe\ncompanies: {a: {}}", "is neither true nor false"),
+    ],
+)
+def test_each_mistake_has_its_words(tmp_path: Path, text: str, words: str) -> None:
+    _, problems = read(text, tmp_path)
+
+    assert [words in problem for problem in problems] == [True]

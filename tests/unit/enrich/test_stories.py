@@ -609,3 +609,173 @@ def test_an_account_code_of_the_form_nnn_names_the_extension(tmp_path: Path) -> 
 
     assert (inside.company, inside.src_ext) == ("north", "150")
     assert (public.company, public.src_ext, public.reason) == (None, None, "no_match")
+
+
+def test_a_telephone_that_answers_moved_pays_for_where_it_moved(directory: Directory) -> None:
+    """Where the telephone's redirect is followed without a Local channel, no row has the new number."""
+    rang = leg(
+        "PJSIP/south-101-01",
+        "PJSIP/north-106-02",
+        src="101",
+        dst="106",
+        dcontext="north-in",
+        start=0,
+        end=1,
+        rang=True,
+        lastdata="PJSIP/north-106,20",
+    )
+    onward = leg(
+        "PJSIP/south-101-01",
+        "PJSIP/carrier-03",
+        src="101",
+        dst="106",
+        dcontext="north-in",
+        start=1,
+        end=30,
+        lastdata="PJSIP/north-106,20",
+    )
+
+    first, second = decided(directory, rang, onward)
+
+    assert (first.company, first.dial_short, first.dial_full) == ("south", "106", "north-106")
+    assert (second.company, second.src_ext, second.bill_to) == ("north", "106", "north")
+    assert (second.direction, second.dial_short, second.dial_full) == ("outbound", None, None)
+
+
+def test_a_consultation_outside_by_feature_code_is_the_transferrers(directory: Directory) -> None:
+    talk = leg(
+        "PJSIP/carrier-01",
+        "PJSIP/north-102-02",
+        src="01632960777",
+        dst="102",
+        dcontext="north-in",
+        lastdata="PJSIP/north-102,20,tT",
+    )
+    consults = leg(
+        "PJSIP/north-102-02",
+        "Local/907700900456@north-in-0a;1",
+        src="102",
+        dst="",
+        dcontext="north-in",
+        lastapp="AppDial",
+        lastdata="(Outgoing Line)",
+        start=10,
+        end=20,
+    )
+    onward = leg(
+        "Local/907700900456@north-in-0a;2",
+        "PJSIP/carrier-03",
+        src="102",
+        dst="907700900456",
+        dcontext="north-in",
+        start=10,
+        end=40,
+        lastdata="PJSIP/07700900456@carrier",
+    )
+    joined = leg(
+        "PJSIP/carrier-01",
+        "Local/907700900456@north-in-0a;1",
+        src="01632960777",
+        dst="102",
+        dcontext="north-in",
+        start=20,
+        end=40,
+        lastdata="PJSIP/north-102,20,tT",
+    )
+
+    found = decided(directory, talk, consults, onward, joined)
+
+    assert [a.src_ext for a in found] == [None, "102", "102", "102"]
+    assert [a.xfer for a in found] == [None, None, None, "102"]
+    assert ["102", *["07700900456"] * 3] == [a.dial_short for a in found]
+    assert ["inbound", *["outbound"] * 3] == [a.direction for a in found]
+
+
+def test_the_number_of_an_attended_transfer_is_in_the_consultations_row(
+    directory: Directory,
+) -> None:
+    """Where the legs of both linkedids are looked at together."""
+    talk = leg(
+        "PJSIP/carrier-01",
+        "PJSIP/north-102-02",
+        src="01632960777",
+        dst="102",
+        dcontext="north-in",
+        lastdata="PJSIP/north-102,20,tT",
+    )
+    consults = leg(
+        "PJSIP/north-102-03",
+        "PJSIP/carrier-04",
+        src="102",
+        dst="907700900456",
+        dcontext="north-in",
+        start=3,
+        end=10,
+        lastdata="PJSIP/07700900456@carrier",
+        linkedid="1772442000.2",
+    )
+    joined = leg(
+        "PJSIP/carrier-01",
+        "PJSIP/carrier-04",
+        src="01632960777",
+        dst="102",
+        dcontext="north-in",
+        start=10,
+        end=40,
+        lastdata="PJSIP/north-102,20,tT",
+    )
+
+    *_, found = decided(directory, talk, consults, joined)
+
+    assert (found.src_ext, found.xfer) == ("102", "102")
+    assert (found.dial_short, found.dial_full) == ("07700900456", "07700900456")
+
+
+def test_what_was_dialled_before_a_transfer_from_a_group_cannot_be_known(
+    directory: Directory,
+) -> None:
+    """Asterisk wrote the transfer's target over dst, and several telephones had been rung."""
+    group = "PJSIP/north-102&PJSIP/north-103,20"
+    talk = leg(
+        "PJSIP/north-101-01", "PJSIP/north-102-02", **{"dst": "104", "lastdata": group, **CALL}
+    )
+    moved = leg(
+        "PJSIP/north-101-01",
+        "PJSIP/north-104-03",
+        **{"dst": "104", "lastdata": "PJSIP/north-104,20", "start": 10, "end": 20, **CALL},
+    )
+
+    before, after = decided(directory, talk, moved)
+
+    assert (before.dial_short, before.dial_full) == (None, "north-102")
+    assert (after.dial_short, after.xfer) == ("104", "102")
+
+
+def test_a_telephone_is_told_by_its_name_where_no_pattern_covers_it(tmp_path: Path) -> None:
+    named = compiled("companies: {north: {extensions: [100-199]}}", tmp_path)
+    call = leg("SIP/101-01", "SIP/102-02", src="x", dst="102", lastdata="SIP/102")
+
+    (found,) = attribute_call([call], named)
+
+    assert (found.company, found.src_ext, found.target) == ("north", "101", "north")
+    assert (found.direction, found.dial_full) == ("internal", "north-102")
+
+
+def test_a_call_that_failed_is_told_by_what_dial_was_given(directory: Directory) -> None:
+    group = leg(
+        "PJSIP/north-101-01",
+        **{"dst": "190", "lastdata": "PJSIP/south-102&PJSIP/south-103,20", "rang": True, **CALL},
+    )
+    trunk = leg(
+        "PJSIP/north-101-01",
+        **{"dst": "901632960111", "lastdata": "PJSIP/01632960111@carrier", "rang": True, **CALL},
+    )
+
+    (inside,), (outside,) = decided(directory, group), decided(directory, trunk)
+
+    assert (inside.direction, inside.target, inside.dial_full) == ("onnet", "south", None)
+    assert (outside.direction, outside.trunk, outside.dial_short) == (
+        "outbound",
+        "carrier",
+        "01632960111",
+    )
