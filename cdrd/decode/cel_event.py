@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from cdrd.decode import values
-from cdrd.decode.instants import instants_of, not_before
+from cdrd.decode.instants import clock_instants, epoch_instant, not_before
 from cdrd.decode.json_text import decoded_object
 from cdrd.decode.times import epoch_of
 from cdrd.decode.values import Problem, shown
@@ -44,15 +44,15 @@ _ESCAPED_NUL_OR_SURROGATE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 
 
 def event_time(printed: Sequence[str], zone: ZoneInfo, uniqueid: str) -> datetime | None:
-    """The time of an event, of all the ways in which a record has it: the one that is not ambiguous.
+    """The time of an event, of all the ways in which a record has it: an epoch, else what is unambiguous.
 
     A local time in the doubled hour is the first that is not before the channel was made.
     """
-    found = [instants for text in printed if (instants := instants_of(text, zone))]
-    if not found:
-        return None
-    surest = min(found, key=len)
-    return not_before(surest, epoch_of(uniqueid))
+    for text in printed:
+        if epoch := epoch_instant(text):
+            return epoch
+    found = [instants for text in printed if (instants := clock_instants(text, zone))]
+    return not_before(min(found, key=len, default=()), epoch_of(uniqueid))
 
 
 def read_event(

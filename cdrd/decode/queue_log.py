@@ -13,7 +13,7 @@ import re
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from cdrd.decode.event_rows import Place, array_text, is_text, queue_row
+from cdrd.decode.event_rows import Place, is_text, queue_row
 from cdrd.decode.instants import copy_time, instants_of
 from cdrd.decode.queue_fields import split_data
 from cdrd.decode.values import MAX_ID, Problem, shown
@@ -40,36 +40,35 @@ class QueueLogDecoder:
         *raws, unended = chunk.data.split(b"\n")
         rows: list[str] = []
         rejected: list[Rejected] = []
-        offset, line = chunk.offset, chunk.line
-        for raw in raws:
-            self._keep(raw, Place(line, offset), rows, rejected)
+        offset = chunk.offset
+        for line, raw in enumerate(raws, chunk.line):
+            row = self._usual(raw, line, offset)
+            if row is not None:
+                rows.append(row)
+            elif raw not in (b"", b"\r"):
+                self._carefully(raw + b"\n", Place(line, offset), rows, rejected)
             offset += len(raw) + 1
-            line += 1
         if unended and (chunk.final or len(unended) >= self.max_record_bytes):
-            rejected.append(self._unended(unended, line, offset))
+            rejected.append(self._unended(unended, chunk.line + len(raws), offset))
             offset += len(unended)
-        return DecodedChunk(rows, rejected, offset - chunk.offset, line - chunk.line)
+        return DecodedChunk(rows, rejected, offset - chunk.offset, len(raws))
 
     def record(self, raw: bytes, *, line: int, offset: int) -> QueueEvent | Rejected:
         """Read one line, with or without its newline."""
         event = self._event(raw)
         return Rejected(raw, line, offset, *event) if isinstance(event, Problem) else event
 
-    def _keep(self, raw: bytes, place: Place, rows: list[str], rejected: list[Rejected]) -> None:
-        row = self._usual(raw, place)
-        if row is not None:
-            rows.append(row)
-        elif raw not in (b"", b"\r"):
-            line = raw + b"\n"
-            event = self.record(line, line=place.line, offset=place.offset)
-            if isinstance(event, Rejected):
-                rejected.append(event)
-            else:
-                rows.append(
-                    queue_row(event, place._replace(original=None if is_text(line) else line))
-                )
+    def _carefully(
+        self, raw: bytes, place: Place, rows: list[str], rejected: list[Rejected]
+    ) -> None:
+        event = self.record(raw, line=place.line, offset=place.offset)
+        if isinstance(event, Rejected):
+            rejected.append(event)
+        else:
+            original = None if is_text(raw) else raw
+            rows.append(queue_row(event, place._replace(original=original)))
 
-    def _usual(self, raw: bytes, place: Place) -> str | None:
+    def _usual(self, raw: bytes, number: int, offset: int) -> str | None:
         """The fast path: a line as Asterisk writes nearly all of them; None where there is doubt."""
         try:
             line = raw.decode()
@@ -77,10 +76,10 @@ class QueueLogDecoder:
             time = self._times[time]
         except (ValueError, KeyError):
             return None
-        if len(line) >= MAX_ID or not event or _SPECIAL.search(line):
+        if len(raw) > MAX_ID or not event or _SPECIAL.search(line):
             return None
-        data = array_text(split_data(event, rest))
-        return f"{place.line}\t{place.offset}\t{time}\t{callid}\t{queue}\t{agent}\t{event}\t{data}\t\\N"
+        data = '{"' + '","'.join(split_data(event, rest)) + '"}' if rest else "{}"
+        return f"{number}\t{offset}\t{time}\t{callid}\t{queue}\t{agent}\t{event}\t{data}\t\\N"
 
     def _event(self, raw: bytes) -> QueueEvent | Problem:
         if b"\0" in raw:

@@ -20,7 +20,7 @@ _AMAFLAGS = {"0": "0", "1": "1", "2": "2", "3": "3"}
 _EPOCH = re.compile(r"[1-9][0-9]{8,9}")
 _SECOND = len("2026-11-21 13:24:47")
 _MICROSECONDS = len(".251379")
-_SECONDS_KEPT = 20_000
+_SECONDS_KEPT = 10_000
 _VALUE = r'(?:"[^"\\\x00-\x1f]*+"|-?(?:0|[1-9][0-9]{0,17})|true|false|null)'
 _PAIR = r'"[^"\\\x00-\x1f]*+":' + _VALUE
 _FLAT = re.compile(r"\{" + _PAIR + r"(?:," + _PAIR + r")*+\}")
@@ -96,6 +96,8 @@ def _time_reader(places: Sequence[int], times: UsualTimes) -> Callable[[Sequence
                 second, _, fraction = text.partition(".")
                 return f"{seconds[second]}{_fraction('.' + fraction)}+00"
         text = printed[0]
+        if printed.count(text) != len(printed):
+            raise ValueError
         zoned = times[text[:_SECOND]]
         return f"{zoned[:_SECOND]}{_fraction(text[_SECOND:])}{zoned[_SECOND:]}"
 

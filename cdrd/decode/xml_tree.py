@@ -63,8 +63,7 @@ class _Builder:
         self._open.pop()
 
     def text(self, data: str) -> None:
-        if self._open:
-            self._open[-1].text.append(data)
+        self._open[-1].text.append(data)
 
     def refuse(self, *_declaration: object) -> None:
         raise _Refused("a document type declaration, which no call record needs")

@@ -217,6 +217,12 @@ def test_a_giant_is_bounded_and_ends_with_its_empty_line() -> None:
     assert max(len(each.raw) for each in found) < 80_000
 
 
+def test_an_event_before_a_giant_is_not_lost() -> None:
+    stream = AmiStream(ORDERS, max_event_bytes=1000)
+    assert stream.feed(GOOD) == []
+    assert names(stream.feed(b"x" * 1001)) == ["Cdr", Reason.TOO_LONG]
+
+
 def test_an_empty_line_more_than_needed_is_nothing() -> None:
     assert names(of(b"\r\n" + GOOD + b"\r\n\r\n\r\n" + GOOD)) == ["Cdr", "Cdr"]
 

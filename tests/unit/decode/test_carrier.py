@@ -243,6 +243,14 @@ def test_a_last_row_without_newline_is_a_row() -> None:
     assert len(rows(HEADER + ROW.replace("FR-FIX", '"FR\nFIX"')[:-1])) == 1
 
 
+@pytest.mark.parametrize("after", ["", ROW, ROW * 30])
+def test_quotes_that_are_never_closed_cost_their_own_rows_only(after: str) -> None:
+    bad = ROW.replace("FR-FIX", '"FR')
+    found = rows(HEADER + bad + bad.replace("x1", "x2") + bad + after)
+    assert [each.line for each in found if isinstance(each, Rejected)] == [2, 3, 4]
+    assert len(found) == 3 + after.count("\n")
+
+
 def test_without_quoting_a_quote_is_a_letter_like_others() -> None:
     columns = {**NUMBERED.columns, "description": 6}
     assert (
@@ -276,6 +284,7 @@ def test_a_mapping_that_makes_no_sense_is_told_everything() -> None:
     ]
     assert (MAPPING.problems(), NUMBERED.problems()) == ([], [])
     assert replace(NUMBERED, encoding="nonsense", date_format="%Y%").problems() != []
+    assert replace(NUMBERED, date_format="").problems() != []
 
 
 @given(

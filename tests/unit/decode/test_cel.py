@@ -223,6 +223,66 @@ def test_a_torn_record_does_not_take_the_next_one_with_it() -> None:
     assert ([bad.raw for bad in decoded.rejected], len(decoded.rows)) == ([GOOD[:50]], 2)
 
 
+def test_more_seconds_than_are_remembered_are_all_right() -> None:
+    raws = [cel_record(eventtime_double=f"{1795285487 + n}") for n in (*range(10_002), 1)]
+    found = decode_rows(Chunk(b"".join(raws), 0, 1), CSV, event_row).rows
+    last = cel_stored(found[-1]).event.eventtime
+    assert (
+        last
+        == cel_stored(found[1]).event.eventtime
+        == datetime(2026, 11, 21, 18, 24, 48, tzinfo=UTC)
+    )
+
+
+TEXTS = st.sampled_from(
+    ["", "x", "é", '"', "a,b", '","', "\n", "\t", "\\", "{", '{"a":1}', '{"a":"b\\n"}', "0", "3"]
+)
+TIMES = st.sampled_from(
+    [
+        *(
+            "1795285487.559852",
+            "1795285487",
+            "1795285487.5",
+            "1795285487.",
+            "0",
+            "-1",
+            "",
+            "+5",
+            "1e9",
+        ),
+        *(
+            "2026-11-21 13:24:47.559852",
+            "2026-11-21 13:24:47",
+            "2026-11-21 13:24:47.55",
+            "2026-11-21",
+        ),
+        *("2026-11-01 01:30:00.000001", "2026-11-21 13:24:47.5598५२", "2026-11-21 13:24:47x559852"),
+    ]
+)
+
+
+@given(
+    st.dictionaries(st.sampled_from([*CEL_FIELDS]), TEXTS, max_size=4),
+    st.tuples(TIMES, TIMES),
+    st.sampled_from([SAMPLE, NO_EPOCH, (*SAMPLE[::-1], "tenantid")]),
+)
+@settings(max_examples=300, deadline=None)
+def test_both_paths_agree_on_anything(
+    fields: dict[str, str], times: tuple[str, str], columns: tuple[str, ...]
+) -> None:
+    said = CEL_FIELDS | {"tenantid": ""} | fields
+    said |= {"eventtime": times[0], "eventtime(double)": times[1]}
+    quoted = [said[name].replace('"', '""') for name in columns]
+    raw = ('"' + '","'.join(quoted) + '"\n').encode()
+    grammar = CelGrammar(columns, "America/New_York")
+    decoded = decode_rows(Chunk(raw, 0, 1), grammar, event_row)
+    careful = grammar.record(raw, line=1, offset=0)
+    if isinstance(careful, Rejected):
+        assert decoded.rejected == [careful]
+    else:
+        assert [cel_stored(row) for row in decoded.rows] == [tuple(careful)]
+
+
 FORGED = cel_record(eventtype="FORGED").decode()
 PIECES = [
     '"',
@@ -273,6 +333,10 @@ def test_the_events_json_may_be_a_text_or_an_object(extra: object) -> None:
     assert [each.event.extra for each in found] == [{"hangupcause": 16}] * 2
 
 
+def test_a_null_is_an_empty_text() -> None:
+    assert event(JSON, json_line(peer=None, userfield=None)) == event(JSON, json_line())
+
+
 def test_json_that_asterisk_breaks_is_repaired_and_kept() -> None:
     said = {name: text for name, text in CEL_FIELDS.items() if "(" not in name}
     plain = json.dumps(said, separators=(",", ":")).replace("Alice Archer", 'A\\B\n\\"C\\"')
@@ -297,3 +361,31 @@ def test_bad_json_is_rejected_alone(raw: bytes, reason: Reason) -> None:
     good = json_line()
     decoded = decode_rows(Chunk(good + raw + good, 0, 1, final=True), JSON, event_row)
     assert ([bad.raw for bad in decoded.rejected], len(decoded.rows)) == ([raw], 2)
+
+
+NOISE = st.binary(max_size=4) | st.sampled_from(
+    [b'"', b'",', b',"', b"\n", b'"\n"', b"\\", b"{", b"}"]
+)
+
+
+@given(st.integers(0, len(GOOD)), NOISE, st.integers(0, 3))
+@settings(max_examples=200, deadline=None)
+def test_whatever_breaks_in_an_event_its_neighbours_stay(at: int, noise: bytes, lost: int) -> None:
+    broken = GOOD[:at] + noise + GOOD[at + lost :]
+    decoded = decode_rows(Chunk(GOOD + broken + GOOD + GOOD, 0, 1, final=True), CSV, event_row)
+    good = event(CSV, GOOD)
+    found = [cel_stored(row).event for row in decoded.rows]
+    assert (found[0], found[-1]) == (good, good)
+    assert decoded.consumed == len(GOOD + broken + GOOD + GOOD)
+
+
+@given(st.integers(0, 300), NOISE, st.binary(max_size=40))
+@settings(max_examples=150, deadline=None)
+def test_any_bytes_are_survived(at: int, noise: bytes, other: bytes) -> None:
+    good = json_line()
+    broken = good[:at] + noise + good[at + 1 :]
+    for raw in (broken, other, broken + good, other + GOOD):
+        for grammar in (CSV, JSON):
+            decoded = decode_rows(Chunk(raw, 0, 1, final=True), grammar, event_row)
+            assert decoded.consumed == len(raw)
+            assert isinstance(grammar.record(raw, line=1, offset=0), DecodedEvent | Rejected)

@@ -184,6 +184,23 @@ def test_an_unended_line_waits_and_is_torn_when_nothing_follows() -> None:
     assert [bad.reason for bad in ended.rejected] == [Reason.TORN]
 
 
+def test_more_seconds_than_are_remembered_are_all_right() -> None:
+    times = range(1795285583, 1795285583 + 10_002)
+    data = "".join(f"{time}|1.2|q|a|PAUSE|\n" for time in times).encode()
+    found = DECODER.chunk(Chunk(data, 0, 1)).rows
+    assert [queue_stored(row).event.eventtime.timestamp() for row in (found[0], found[-1])] == [
+        times[0],
+        times[-1],
+    ]
+
+
+def test_a_record_too_long_is_told_so() -> None:
+    decoder = QueueLogDecoder(max_record_bytes=100)
+    found = decoder.record(GOOD + b"x" * 100, line=1, offset=0)
+    assert isinstance(found, Rejected)
+    assert found.reason is Reason.TOO_LONG
+
+
 def test_a_line_without_end_does_not_stop_the_file() -> None:
     decoder = QueueLogDecoder(max_record_bytes=100)
     endless = decoder.chunk(Chunk(b"x" * 150, 0, 1))
