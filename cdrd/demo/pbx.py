@@ -11,7 +11,14 @@ from zoneinfo import ZoneInfo
 from cdrd.demo.stories import Numbers, Story, render, stories
 
 _SEED = "cdrd demo"
-_AT_ONCE = 6
+_FIRST = (
+    "outbound_national@acme",
+    "internal_answered@globex",
+    "inbound_did_extension@acme",
+    "onnet_inter_company@acme",
+    "blind_xfer_external_refer@globex",
+    "inbound_queue_answered@acme",
+)
 """Calls that are over when the PBX is switched on for the first time, so that there is something to read."""
 _MISSED = 60.0
 """Seconds without a look at the clock after which the calls of the meantime are left out: it slept."""
@@ -52,9 +59,7 @@ class DemoPbx:
         self._rate = rate
         heapq.heapify(state.pending)
         if state.calls == 0:
-            for _ in range(_AT_ONCE):
-                story = self._choose()
-                self._begin(story, at=now - story.seconds - 1)
+            self._begin_first(now)
         self._next_call = now + self._pause()
 
     def due(self, now: float) -> list[bytes]:
@@ -74,6 +79,16 @@ class DemoPbx:
     def next_event(self) -> float:
         """When there will be something to do."""
         return min([self._next_call, *(due for due, _, _ in self.state.pending[:1])])
+
+    def _begin_first(self, now: float) -> None:
+        """One after the other, the last one just over."""
+        known = {story.name: story for story in stories()}
+        at = now
+        for name in reversed(_FIRST):
+            at -= known[name].seconds + 1
+        for name in _FIRST:
+            self._begin(known[name], at=at)
+            at += known[name].seconds + 1
 
     def _random(self, purpose: str) -> Random:
         """Each call has numbers of its own, so a PBX that was stopped goes on as if it had not been."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -28,11 +29,16 @@ def played(demo: DemoPbx, start: float, seconds: float) -> list[bytes]:
     return records
 
 
-def test_there_is_something_to_read_at_once() -> None:
-    records = pbx(PbxState()).due(NOW)
+@pytest.mark.parametrize("fraction", [0.0, 0.3, 0.7, 0.99])
+def test_there_are_whole_calls_to_read_at_once_the_first_over_a_trunk(fraction: float) -> None:
+    state = PbxState()
 
-    assert len(records) >= 6
+    records = pbx(state, now=NOW + fraction).due(NOW + fraction)
+
     assert all(record.endswith(b"\n") and record.count(b"\n") == 1 for record in records)
+    assert state.pending == []
+    assert rows(records)[0][7] == "Dial"
+    assert "trunk" in rows(records)[0][6]
 
 
 def test_a_pbx_that_was_used_before_begins_with_no_call() -> None:
