@@ -96,7 +96,7 @@ class Finder:
         if judged.verdict is Verdict.WAIT:
             self.survey.leave_undecided(file)
             return None
-        self.survey.put_aside(file)
+        self.survey.put_aside(file, copy_of=judged.generation)
         if judged.verdict is Verdict.COPY or judged.generation is None:
             return None
         return self.remember(judged.generation, file)
@@ -134,5 +134,5 @@ class Finder:
         elsewhere = self.files.reading(generation)
         if elsewhere is not None:
             self.files.close(elsewhere)
-            self.survey.want()
+            self.survey.want(anew=True)
         return Track(content, generation, now=now)

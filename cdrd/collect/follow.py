@@ -69,6 +69,7 @@ class Follower:
         before, self._missing = self._missing, Missing()
         self._finder.generations = generations
         self._finder.survey.want(anew=True)
+        self._finder.survey.copies.clear()
         self._notes.clear()
         lost = self._files.resume(generations)
         for generation in [*missing, *lost, *(restored(old, generations) for old in before)]:

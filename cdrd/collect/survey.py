@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from cdrd.clock import Clock
 from cdrd.collect.disk import DiskFile
+from cdrd.collect.generations import Generation
 from cdrd.collect.siblings import Siblings
 
 GRACE = 3.0
@@ -37,6 +38,8 @@ class Survey:
         """Those files, while they stay as they are."""
         self._judged: set[Key] = set()
         """Files with nothing to read in them, while they stay as they are."""
+        self.copies: dict[Key, Generation] = {}
+        """Files that were seen to be how a generation begins, while they stay as they are."""
         self._seen_since: dict[Key, float] = {}
         self._folders: tuple[int, ...] = ()
         self._folders_since = 0.0
@@ -70,6 +73,7 @@ class Survey:
         keys = {file.key for file in self.files.values()}
         self._judged &= keys
         self._undecided &= keys
+        self.copies = {key: self.copies[key] for key in self.copies.keys() & keys}
         if path is not None:
             keys.add(path.key)
         self._seen_since = {key: self._seen_since.get(key, now) for key in keys}
@@ -77,9 +81,11 @@ class Survey:
             file for file in self.files.values() if file.key not in self._judged and not known(file)
         )
 
-    def put_aside(self, file: DiskFile) -> None:
+    def put_aside(self, file: DiskFile, *, copy_of: Generation | None = None) -> None:
         """There is nothing to read in a file, unless it changes."""
         self._judged.add(file.key)
+        if copy_of is not None:
+            self.copies[file.key] = copy_of
 
     def leave_undecided(self, file: DiskFile) -> None:
         """A file can't be told yet: it is looked into again and again."""

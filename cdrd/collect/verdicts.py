@@ -8,6 +8,8 @@ What no rule can tell, because the files do not differ in anything that a reader
 - Two rotated files, neither read before, one of which is how the other begins: it is taken for a copy.
 - A rotated file shorter than what was read of a generation that begins alike, that generation being
   nowhere else any more: it is taken for a copy made before the last records were written.
+- A file restored under another inode and then rotated by copying, the copy getting the inode that the
+  file had before, all between two looks: it is taken for rotated by renaming, and read again.
 
 Where the inode does tell (the generation is still there, in the file it was read from), it decides.
 """

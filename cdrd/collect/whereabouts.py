@@ -60,7 +60,7 @@ class Whereabouts:
         self, content: OpenContent, alike: Iterable[Generation], *, settled: bool
     ) -> Judged:
         """What the file at the followed path is."""
-        best = self._best(content, alike)
+        best = self._best(content, alike, at_path=True)
         if best is None:
             return Judged(Verdict.NEW)
         verdict = of_path(best.likeness, best.place.home, settled=settled)
@@ -72,20 +72,22 @@ class Whereabouts:
         self, content: OpenContent, alike: Iterable[Generation], *, settled: bool
     ) -> Judged:
         """What a rotated file is."""
-        best = self._best(content, alike)
+        best = self._best(content, alike, at_path=False)
         if best is None:
-            return Judged(self._unknown(content, settled=settled))
+            return self._unknown(content, settled=settled)
         if best.likeness is Likeness.SHORTER and best.place.home not in (Home.HERE, Home.NOWHERE):
             if _is_copy(content, best.place):
                 return Judged(Verdict.COPY)
-            return Judged(self._unknown(content, settled=settled))
+            return self._unknown(content, settled=settled)
         longer = _is_longer(content, best)
         verdict = of_rotated(best.likeness, best.place.home, settled=settled, longer=longer)
         return Judged(verdict, best.generation)
 
-    def _best(self, content: OpenContent, alike: Iterable[Generation]) -> Candidate | None:
+    def _best(
+        self, content: OpenContent, alike: Iterable[Generation], *, at_path: bool
+    ) -> Candidate | None:
         found = [
-            Candidate(generation, _likeness(content, generation, place), place)
+            Candidate(generation, _likeness(content, generation, place, at_path=at_path), place)
             for generation in alike
             for place in [self._place(generation, content)]
         ]
@@ -120,11 +122,22 @@ class Whereabouts:
         seen = file.physical in self._survey.files
         return Place(Home.ROTATED if seen else Home.ELSEWHERE, track, file)
 
-    def _unknown(self, content: OpenContent, *, settled: bool) -> Verdict:
+    def _unknown(self, content: OpenContent, *, settled: bool) -> Judged:
         """A rotated file that begins like no generation: a new one, if it is not just a copy."""
-        if any(_is_beginning_of(content, file) for file in self._others(content.status())):
-            return Verdict.COPY
-        return Verdict.NEW if settled else Verdict.WAIT
+        file = content.status()
+        for other in self._others(file):
+            if _is_beginning_of(content, other):
+                return Judged(Verdict.COPY, self._read_in(other))
+        was_copy_of = self._survey.copies.get(file.key)
+        if was_copy_of is not None and file.size <= was_copy_of.position.offset:
+            # shorter than the checksum of its beginning, and truncated since it was seen to be a copy
+            return Judged(Verdict.ENDED, was_copy_of)
+        return Judged(Verdict.NEW if settled else Verdict.WAIT)
+
+    def _read_in(self, file: DiskFile) -> Generation | None:
+        return next(
+            (track.generation for track in self._files if track.physical == file.physical), None
+        )
 
     def _others(self, file: DiskFile) -> Iterator[DiskFile]:
         others = [*self._survey.files.values(), *filter(None, [self._path])]
@@ -133,14 +146,15 @@ class Whereabouts:
                 yield other
 
 
-def _likeness(content: OpenContent, generation: Generation, place: Place) -> Likeness:
+def _likeness(
+    content: OpenContent, generation: Generation, place: Place, *, at_path: bool
+) -> Likeness:
     if generation.position.offset or place.track is None:
         return likeness(content, generation.position)
     # nothing of it is stored: that both begin with the same few bytes says little
-    one, other = content, place.track.content
-    if place.home is Home.REMOVED:
-        one, other = other, one
-    return Likeness.SAME if contained(one, other) else Likeness.OTHER
+    there = place.track.content
+    same = contained(there, content) if at_path else contained(content, there)
+    return Likeness.SAME if same else Likeness.OTHER
 
 
 def _is_still(track: Track) -> bool:

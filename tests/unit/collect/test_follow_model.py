@@ -178,6 +178,8 @@ class FollowedFiles(RuleBasedStateMachine):
             self.path.rename(self.aside)
         self.followed.read()
         self.aside.rename(self.path)
+        if copied:  # else its old inode could become that of its next copy, and nothing could tell them
+            self.followed.read()
 
     # What the process does
 
@@ -233,6 +235,7 @@ class FollowedFiles(RuleBasedStateMachine):
     def check(self) -> None:
         note("\n".join(map(str, self.followed.told)))
         lost = Counter(self.written) - self.followed.store.texts
+        note(f"lost: {sorted(text[:9] for text in lost)}")
         assert set(lost) <= self.doubtful
         assert self.followed.store.texts.keys() <= set(self.written)
         if not self.doubtful:
