@@ -11,9 +11,9 @@ like other events. So:
   on its way: only then is it known that its last value does not go on.
 
 What this can't see: a text that holds a complete event, inside a value long enough (Asterisk cuts those
-of a Cdr at 255 bytes, which is too short for one, but not those of other events). Two things close that
-hole: a login that is not given the class `dialplan` (VarSet, Newexten), and a last mapping in
-cdr_manager.conf whose key nobody can guess (`sequence => Sequence-k3v9x2`).
+of a Cdr at 255 bytes, which is too short for one, but not its mappings nor those of other events). Two
+things close that hole: a login that is given `read = cdr,call,agent` and not the class `dialplan` (VarSet,
+Newexten), and a last mapping in cdr_manager.conf whose key nobody can guess (`sequence => Sequence-k3v9x2`).
 """
 
 from __future__ import annotations

@@ -26,7 +26,16 @@ from typing import Any
 from urllib.parse import unquote
 
 from cdrd.decode.instants import epoch_instant
-from cdrd.decode.pushed import Document, Place, clid, json_document, leg_of, outcome, plain, text_of
+from cdrd.decode.pushed import (
+    Document,
+    Received,
+    clid,
+    json_document,
+    leg_of,
+    outcome,
+    plain,
+    text_of,
+)
 from cdrd.decode.values import Problem
 from cdrd.decode.xml_tree import xml_document
 from cdrd.records import Decoded, Leg, Reason, Rejected
@@ -54,20 +63,20 @@ _NO_ANSWER = frozenset(
 
 def freeswitch_json(raw: bytes, *, line: int = 1, offset: int = 0) -> Decoded | Rejected:
     """A document of mod_json_cdr."""
-    return _outcome(Place(raw, line, offset), json_document(raw))
+    return _outcome(Received(raw, line, offset), json_document(raw))
 
 
 def freeswitch_xml(raw: bytes, *, line: int = 1, offset: int = 0) -> Decoded | Rejected:
     """A document of mod_xml_cdr."""
     found = xml_document(raw, "cdr")
     if isinstance(found, Problem):
-        return _outcome(Place(raw, line, offset), found)
+        return _outcome(Received(raw, line, offset), found)
     if isinstance(found.get("callflow"), dict):
         found["callflow"] = [found["callflow"]]
-    return _outcome(Place(raw, line, offset), plain(found))
+    return _outcome(Received(raw, line, offset), plain(found))
 
 
-def _outcome(place: Place, document: Document | Problem) -> Decoded | Rejected:
+def _outcome(place: Received, document: Document | Problem) -> Decoded | Rejected:
     if isinstance(document, Problem):
         return outcome(place, document)
     said = document.content if isinstance(document.content, dict) else {}

@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 
 from cdrd.decode.instants import instants_of
 from cdrd.decode.legs import ASTERISK_NAMES, REQUIRED
-from cdrd.decode.pushed import Place, json_document, leg_of, outcome, text_of
+from cdrd.decode.pushed import Received, json_document, leg_of, outcome, text_of
 from cdrd.decode.values import DISPOSITIONS, Problem
 from cdrd.records import Decoded, Leg, Reason, Rejected
 
@@ -44,13 +44,13 @@ def grandstream_json(raw: bytes, zone: ZoneInfo) -> list[Decoded | Rejected]:
     """The records of an answer of the CDR API, each numbered in order."""
     document = json_document(raw)
     if isinstance(document, Problem):
-        return [outcome(Place(raw), document)]
+        return [outcome(Received(raw), document)]
     records = list(_records(document.content))
     if not records and not _is_empty_answer(document.content):
-        return [outcome(Place(raw), Problem(Reason.MISSING_FIELD, "there is no record in it"))]
+        return [outcome(Received(raw), Problem(Reason.MISSING_FIELD, "there is no record in it"))]
     return [
         outcome(
-            Place(json.dumps(record, ensure_ascii=False).encode(), line),
+            Received(json.dumps(record, ensure_ascii=False).encode(), line),
             _leg(record, zone),
             is_exact=document.is_exact,
         )
@@ -63,7 +63,7 @@ def grandstream_csv(raw: bytes, zone: ZoneInfo) -> list[Decoded | Rejected]:
     outcomes: list[Decoded | Rejected] = []
     offset = 0
     for line, bare in enumerate(raw.split(b"\n"), 1):
-        place = Place(bare, line, offset)
+        place = Received(bare, line, offset)
         offset += len(bare) + 1
         text = bare.decode(errors="replace").strip("\r\ufeff")
         if text and not text.startswith("AcctId,"):

@@ -30,8 +30,8 @@ class Document(NamedTuple):
     """False where bytes or halves of surrogate pairs, which are no text, were replaced."""
 
 
-class Place(NamedTuple):
-    """Where a record stood in its delivery."""
+class Received(NamedTuple):
+    """A record as it was received."""
 
     raw: bytes
     line: int = 1
@@ -98,7 +98,7 @@ def leg_of(
     return reading if isinstance(reading, Problem) else reading.leg
 
 
-def outcome(place: Place, leg: Leg | Problem, *, is_exact: bool = True) -> Decoded | Rejected:
+def outcome(place: Received, leg: Leg | Problem, *, is_exact: bool = True) -> Decoded | Rejected:
     """What a record of a delivery became."""
     if isinstance(leg, Problem):
         return Rejected(place.raw, place.line, place.offset, *leg)

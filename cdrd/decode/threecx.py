@@ -28,7 +28,7 @@ from zoneinfo import ZoneInfo
 from cdrd.decode import values
 from cdrd.decode.grammar import Found, Stretch, UsualLine
 from cdrd.decode.instants import instants_of
-from cdrd.decode.pushed import Place, clid, leg_of, outcome
+from cdrd.decode.pushed import Received, clid, leg_of, outcome
 from cdrd.decode.values import Problem, shown
 from cdrd.errors import SettingsError
 from cdrd.records import Decoded, Leg, Reason, Rejected
@@ -78,7 +78,7 @@ class ThreeCxGrammar:
     def record(self, raw: bytes, *, line: int, offset: int) -> Decoded | Rejected:
         """Read one line, with or without its newline."""
         text = raw.decode(errors="replace").strip("\r\n\ufeff")
-        place = Place(raw, line, offset)
+        place = Received(raw, line, offset)
         if "\0" in text:
             return outcome(place, Problem(Reason.NUL_BYTES, "NUL bytes"))
         fields = text.split(",")

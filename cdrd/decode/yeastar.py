@@ -28,7 +28,7 @@ from zoneinfo import ZoneInfo
 
 from cdrd.decode import values
 from cdrd.decode.instants import clock_instants, not_before
-from cdrd.decode.pushed import Document, Place, clid, json_document, leg_of, outcome, text_of
+from cdrd.decode.pushed import Document, Received, clid, json_document, leg_of, outcome, text_of
 from cdrd.decode.times import epoch_of
 from cdrd.decode.values import Problem, shown
 from cdrd.records import Decoded, Leg, Reason, Rejected
@@ -69,7 +69,7 @@ def yeastar_record(
     raw: bytes, zone: ZoneInfo, *, line: int = 1, offset: int = 0
 ) -> Decoded | Rejected:
     """One pushed record, of whichever series."""
-    place = Place(raw, line, offset)
+    place = Received(raw, line, offset)
     document = json_document(raw)
     if isinstance(document, Problem):
         return outcome(place, document)

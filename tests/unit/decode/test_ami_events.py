@@ -367,7 +367,7 @@ def test_a_cdr_has_no_value_long_enough_for_another_cdr() -> None:
 
 
 @given(st.dictionaries(st.sampled_from([*CDR]), st.text(max_size=12), max_size=3))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_any_values_are_survived(fields: dict[str, str]) -> None:
     data = cdr_block(
         **{key: text.encode(errors="replace").decode() for key, text in fields.items()}

@@ -234,6 +234,17 @@ def test_more_seconds_than_are_remembered_are_all_right() -> None:
     )
 
 
+def test_it_makes_no_difference_where_a_file_is_cut_into_chunks() -> None:
+    data = cut_in("eventextra", 8) + cel_record(name='a\n"b"\r\n') + GOOD[:50] + GOOD + GOOD
+    whole = decode_rows(Chunk(data, 0, 1, final=True), CSV, event_row)
+    for cut in range(0, len(data), 7):
+        first = decode_rows(Chunk(data[:cut], 0, 1), CSV, event_row)
+        rest = Chunk(data[first.consumed :], first.consumed, 1 + first.lines, final=True)
+        second = decode_rows(rest, CSV, event_row)
+        assert [*first.rows, *second.rows] == whole.rows
+        assert [*first.rejected, *second.rejected] == whole.rejected
+
+
 TEXTS = st.sampled_from(
     ["", "x", "é", '"', "a,b", '","', "\n", "\t", "\\", "{", '{"a":1}', '{"a":"b\\n"}', "0", "3"]
 )
@@ -266,7 +277,7 @@ TIMES = st.sampled_from(
     st.tuples(TIMES, TIMES),
     st.sampled_from([SAMPLE, NO_EPOCH, (*SAMPLE[::-1], "tenantid")]),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_both_paths_agree_on_anything(
     fields: dict[str, str], times: tuple[str, str], columns: tuple[str, ...]
 ) -> None:
@@ -302,7 +313,7 @@ PIECES = [
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=6).map("".join), st.booleans())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_no_name_can_pass_for_an_event(name: str, is_torn: bool) -> None:
     raw = cel_record(name=name)
     begun = raw[: len(raw) // 2] if is_torn else b""
@@ -369,7 +380,7 @@ NOISE = st.binary(max_size=4) | st.sampled_from(
 
 
 @given(st.integers(0, len(GOOD)), NOISE, st.integers(0, 3))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_whatever_breaks_in_an_event_its_neighbours_stay(at: int, noise: bytes, lost: int) -> None:
     broken = GOOD[:at] + noise + GOOD[at + lost :]
     decoded = decode_rows(Chunk(GOOD + broken + GOOD + GOOD, 0, 1, final=True), CSV, event_row)
@@ -380,7 +391,7 @@ def test_whatever_breaks_in_an_event_its_neighbours_stay(at: int, noise: bytes, 
 
 
 @given(st.integers(0, 300), NOISE, st.binary(max_size=40))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_any_bytes_are_survived(at: int, noise: bytes, other: bytes) -> None:
     good = json_line()
     broken = good[:at] + noise + good[at + 1 :]

@@ -329,7 +329,7 @@ JSON_VALUES = st.recursive(
     st.dictionaries(st.sampled_from([*VARIABLES]), JSON_VALUES, max_size=4),
     st.dictionaries(st.sampled_from(["variables", "callflow", "x"]), JSON_VALUES, max_size=1),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_any_json_is_survived(variables: dict[str, Any], around: dict[str, Any]) -> None:
     said = {**document(), "variables": {**VARIABLES, **variables}, **around}
     assert isinstance(freeswitch_json(json.dumps(said).encode()), Decoded | Rejected)
@@ -340,7 +340,7 @@ def test_any_json_is_survived(variables: dict[str, Any], around: dict[str, Any])
     st.binary(max_size=3),
     st.integers(0, 900),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_any_bytes_are_survived(raw: bytes, noise: bytes, at: int) -> None:
     broken = raw[:at] + noise + raw[at + 1 :]
     assert isinstance(freeswitch_json(broken), Decoded | Rejected)
