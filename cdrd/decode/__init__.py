@@ -7,6 +7,6 @@ Promised: a bad record never takes its neighbours with it, the fast path decides
 difference where a file is cut into chunks, and no text inside a quoted field can pass for a record.
 
 Read `decoders` first, then `chunks`; a kind of record is one module: `cdr_csv`, `cdr_custom`, `cdr_json`.
-Events take the same walk: `cel`, `cel_json`; have lines of their own: `queue_log`; or come by a socket: `ami`,
-`ami_events`. Records of other PBXs are `freeswitch`, `yeastar`, `grandstream`, `threecx`; carriers' `carrier`.
+Events take the same walk (`cel`, `cel_json`), have lines of their own (`queue_log`) or come by a socket
+(`ami`, `ami_events`). Other PBXs: `freeswitch`, `yeastar`, `grandstream`, `threecx`. Carriers: `carrier`.
 """
