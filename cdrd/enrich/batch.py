@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
@@ -36,14 +36,6 @@ class Decisions(NamedTuple):
         )
 
 
-class _Call(NamedTuple):
-    claimed: list[Leg]
-    others: list[Leg]
-
-    def newest_claimed(self) -> AcctId:
-        return max(acctid_of(leg) for leg in self.claimed)
-
-
 def acctid_of(leg: Leg) -> AcctId:
     """The acctid of a stored leg."""
     if leg.acctid is None:
@@ -70,49 +62,44 @@ def decide_calls(claimed: Iterable[Leg], others: Iterable[Leg], decide: Decide) 
     decided: list[Sequence[Attribution]] = []
     faults: list[Fault] = []
     oversized: list[str] = []
-    for (_, name), call in _calls(claimed, others).items():
-        if len(call.claimed) + len(call.others) > MOST_LEGS_OF_CALL:
-            oversized.append(str(name))
-            pieces = [_Call([leg], []) for leg in call.claimed]
+    known = _by_call(others)
+    for key, legs in _by_call(claimed).items():
+        more = known.get(key, ())
+        if len(legs) + len(more) > MOST_LEGS_OF_CALL:
+            oversized.append(str(key[1]))
+            decided += [_decide([leg], decide, faults) for leg in legs]
+        elif more:
+            newest = max(map(acctid_of, legs))
+            together = _decide(sorted((*legs, *more), key=acctid_of), decide, faults)
+            decided.append([one for one in together if one.acctid <= newest])
         else:
-            pieces = [call]
-        decided += [_decide(piece, decide, faults) for piece in pieces]
+            decided.append(_decide(legs, decide, faults))
     return Decisions(decided, faults, oversized)
 
 
-def _calls(claimed: Iterable[Leg], others: Iterable[Leg]) -> dict[CallKey, _Call]:
-    calls: dict[CallKey, _Call] = {}
-    for leg in claimed:
-        calls.setdefault(_key(leg), _Call([], [])).claimed.append(leg)
-    for leg in others:
-        call = calls.get(_key(leg))
-        if call is not None:  # else a call of that name on another PBX
-            call.others.append(leg)
+def _by_call(legs: Iterable[Leg]) -> dict[CallKey, list[Leg]]:
+    calls: defaultdict[CallKey, list[Leg]] = defaultdict(list)
+    for leg in legs:
+        calls[leg.pbx, call_name(leg) or leg.acctid].append(leg)
     return calls
 
 
-def _key(leg: Leg) -> CallKey:
-    return leg.pbx, call_name(leg) or leg.acctid
-
-
-def _decide(call: _Call, decide: Decide, faults: list[Fault]) -> Sequence[Attribution]:
-    legs = sorted(call.claimed + call.others, key=acctid_of) if call.others else call.claimed
+def _decide(legs: Sequence[Leg], decide: Decide, faults: list[Fault]) -> Sequence[Attribution]:
     try:
-        decided = _checked(decide(legs), legs)
+        decided = decide(legs)
+        if not _each_once(legs, decided):
+            raise ValueError("the rules did not decide each leg once")  # noqa: TRY301 - as any fault
     except Exception as error:  # noqa: BLE001 - a rule may fail in any way, and only its call pays
-        decided = parked(acctid_of(leg) for leg in legs)
+        decided = parked(map(acctid_of, legs))
         faults.append(Fault([attribution.acctid for attribution in decided], error))
-    if not call.others:
-        return decided
-    newest = call.newest_claimed()
-    return [attribution for attribution in decided if attribution.acctid <= newest]
-
-
-def _checked(decided: Sequence[Attribution], legs: Sequence[Leg]) -> Sequence[Attribution]:
-    """No leg may be forgotten, or decided twice."""
-    if sorted(attribution.acctid for attribution in decided) != [leg.acctid for leg in legs]:
-        raise ValueError("the rules did not decide each leg once")
     return decided
+
+
+def _each_once(legs: Sequence[Leg], decided: Sequence[Attribution]) -> bool:
+    """No leg may be forgotten, or decided twice."""
+    wanted = [leg.acctid for leg in legs]
+    found = [attribution.acctid for attribution in decided]
+    return found == wanted or sorted(found) == sorted(map(acctid_of, legs))
 
 
 def parked(acctids: Iterable[AcctId]) -> Sequence[Attribution]:

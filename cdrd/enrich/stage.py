@@ -93,6 +93,7 @@ class _Stage:
         self._rules = rules
         self._stopping = asyncio.Event()
         self._wake = asyncio.Event()
+        self._backlog = asyncio.Event()
         self._in_force = InForce(database, self._directory_replaced)
         self._parked_after: AcctId | None = None
         """How far the parked legs are looked through; None while there is no reason to."""
@@ -102,7 +103,7 @@ class _Stage:
         """Until told to stop, and the batch at hand is committed."""
         self._stopping = stopping
         async with asyncio.TaskGroup() as tasks:
-            for turn in (self._listen, self._follow, partial(self._work, beat)):
+            for turn in (self._listen, self._follow, partial(self._work, beat), self._help):
                 tasks.create_task(self._keep(turn))
             await stopping.wait()
             self._wake.set()
@@ -162,6 +163,11 @@ class _Stage:
         if not await self._batch():
             await wait_for(self._wake, _IDLE)
 
+    async def _help(self) -> None:
+        """While there is a backlog, decides one batch while the database writes another."""
+        if await wait_for(self._backlog, _IDLE):
+            await self._batch()
+
     async def _batch(self) -> bool:
         """One batch of what is most urgent; whether there was any."""
         for decide in (self._decide_waiting, self._decide_parked):
@@ -206,6 +212,10 @@ class _Stage:
         claimed: list[Leg] = []
         for first, last in together:
             claimed += await legs_between(connection, first, last)
+        if len(claimed) < self._settings.batch_legs:
+            self._backlog.clear()
+        else:
+            self._backlog.set()
         await finish_work(connection, stage, ranges)
         if not await self._decide(connection, claimed, known, write):
             await add_work(connection, RE_ENRICH, together)

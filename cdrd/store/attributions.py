@@ -11,7 +11,7 @@ from cdrd.errors import RowRefused
 from cdrd.records import AcctId, Attribution, Leg
 from cdrd.store.database import Database, translated
 from cdrd.store.statements import Row, statement
-from cdrd.store.work import Known
+from cdrd.store.work import Known, merged
 
 _WRITTEN = Attribution._fields
 _COPIED = (*_WRITTEN, "directory_version", "seen_acctid", "revision")
@@ -32,9 +32,9 @@ async def write_attributions(
         return known.directory_version
     count = len(attributions)
     first_revision = await statement("reserve_revisions").value(connection, count=count) - count + 1
-    row = await statement("already_decided").row(
-        connection, acctids=[attribution.acctid for attribution in attributions]
-    )
+    ranges = merged((attribution.acctid, attribution.acctid) for attribution in attributions)
+    firsts, lasts = zip(*ranges, strict=True)
+    row = await statement("already_decided").row(connection, firsts=firsts, lasts=lasts)
     assert row is not None  # noqa: S101 - a SELECT without FROM has one row
     there = set(row["acctids"])
     fresh = [attribution for attribution in attributions if attribution.acctid not in there]

@@ -5,11 +5,19 @@
 -- this is the only one that writes attributions.
 UPDATE counter SET value = value + :count WHERE name = 'revision' RETURNING value;
 
--- name: already_decided(acctids)
--- Which of these legs somebody has decided, and the directory that is in force at this moment.
+-- name: already_decided(firsts, lasts)
+-- Which legs of these ranges somebody has decided, and the directory that is in force at this moment.
 SELECT
     (SELECT value FROM counter WHERE name = 'directory') AS directory_version,
-    array(SELECT acctid FROM attribution WHERE acctid = ANY(:acctids::bigint[])) AS acctids;
+    array(
+        SELECT decided.acctid
+        FROM unnest(:firsts::bigint[], :lasts::bigint[]) AS range (first_acctid, last_acctid)
+        CROSS JOIN LATERAL (
+            SELECT acctid
+            FROM attribution
+            WHERE acctid BETWEEN range.first_acctid AND range.last_acctid
+        ) AS decided
+    ) AS acctids;
 
 -- name: write_attributions(acctids, companies, targets, bill_tos, directions, src_exts, dial_shorts, dial_fulls, trunks, xfers, is_ivrs, is_parks, is_picks, is_auths, auths, is_bounces, call_recs, reasons, rules, directory_version, seen_acctid, first_revision)!
 -- A decision replaces another only when it was made knowing as many legs or more (with the same legs: the
