@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -25,6 +25,7 @@ MORNING = datetime(2026, 11, 21, 8, 0, 0, tzinfo=UTC)
 PASSWORD = "correct horse battery"
 _HASH = hash_password(PASSWORD)
 """Made once: a hash takes tens of milliseconds, and many tests need one."""
+
 
 async def store_legs(
     database: Database, first: int, calldates: Iterable[datetime], **columns: Any
@@ -137,6 +138,7 @@ class Served:
 
     url: str
     client: aiohttp.ClientSession
+    stopping: asyncio.Event
     beats: list[None] = field(default_factory=list)
 
     async def ask(self, method: str, path: str, **options: Any) -> Answer:
@@ -184,8 +186,15 @@ async def serving(
         if stage.done():
             await stage
         try:
-            yield Served(url.result(), client, beats)
+            yield Served(url.result(), client, stopping, beats)
         finally:
             stopping.set()
             with contextlib.suppress(asyncio.CancelledError):
                 await stage
+
+
+async def until(fact: Callable[[], Awaitable[Any]], *, seconds: float = 20.0) -> None:
+    """Polls a condition until it holds; fails after a deadline that no healthy run comes near."""
+    async with asyncio.timeout(seconds):
+        while not await fact():  # noqa: ASYNC110 - what is waited for is in another process
+            await asyncio.sleep(0.01)
