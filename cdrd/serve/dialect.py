@@ -18,11 +18,11 @@ class Dialect:
     name: str
     """What it is called in metrics and logs."""
     prefix: str
-    """What its paths begin with; no slash at the end."""
+    """What its paths begin with, no slash at the end; empty for what belongs to no other."""
     routes: Sequence[web.RouteDef]
     envelope: Callable[[Refusal], dict[str, Any]]
     """The JSON object that tells its clients of a refusal."""
 
     def has(self, path: str) -> bool:
         """Whether a path belongs to it."""
-        return path == self.prefix or path.startswith(f"{self.prefix}/")
+        return not self.prefix or path == self.prefix or path.startswith(f"{self.prefix}/")

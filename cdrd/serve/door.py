@@ -15,7 +15,7 @@ from cdrd.serve.access import Access
 from cdrd.serve.address import Network, client_address
 from cdrd.serve.body import strict_json
 from cdrd.serve.credentials import Credentials, in_headers
-from cdrd.serve.refusal import too_many
+from cdrd.serve.refusal import bad_input, too_many
 from cdrd.serve.throttle import Address
 
 _T = TypeVar("_T")
@@ -37,8 +37,12 @@ class Door:
 
     async def body(self, request: web.Request) -> dict[str, Any]:
         """The JSON object of the request's body."""
-        async with asyncio.timeout(_BODY_SECONDS):
-            return strict_json(await request.read())
+        try:
+            async with asyncio.timeout(_BODY_SECONDS):
+                raw = await request.read()
+        except web.RequestPayloadError as error:
+            raise bad_input("the body is not in the coding that its headers name") from error
+        return strict_json(raw)
 
     async def principal(
         self, request: web.Request, credentials: Credentials | None = None

@@ -129,7 +129,7 @@ async def _note_dates(database: Database) -> None:
 
 
 def _protocol_log() -> logging.Logger:
-    """The library's own log, without a stack trace for each scanner that does not speak HTTP."""
+    """The library's own log, without a stack trace for each scanner that speaks no proper HTTP."""
     log = logging.getLogger("cdrd.http")
     if not log.filters:
         log.addFilter(_not_their_fault)
@@ -137,4 +137,5 @@ def _protocol_log() -> logging.Logger:
 
 
 def _not_their_fault(record: logging.LogRecord) -> bool:
-    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+    theirs = (HttpProcessingError, web.RequestPayloadError)
+    return not (record.exc_info and isinstance(record.exc_info[1], theirs))

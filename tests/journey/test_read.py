@@ -268,6 +268,34 @@ async def test_a_connection_serves_many_requests_and_a_head_has_no_body(
     assert json.loads(get)["numrows"] == 1
 
 
+ZIPPED = b" HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\n"
+NO_HTTP = [
+    (b"garbage\r\n\r\n", 400),
+    (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\r\n\r\n", 400),
+    (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+    (b"POST " + READ.encode() + b" HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", 400),
+    (b"POST " + READ.encode() + ZIPPED + b"Content-Length: 2\r\n\r\n{}", 400),
+    (b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", 404),
+    (b"CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n", 404),
+    (b"GET " + READ.encode() + b" HTTP/1.1\r\nHost: x\r\nAuthorization: Basic \xff\xfe\r\n\r\n", 401),
+    (b"GET " + READ.encode() + b' HTTP/1.1\r\nHost: x\r\nCookie: Red60urne="\xff\xfe\r\n\r\n', 401),
+]  # fmt: skip
+
+
+async def test_what_is_no_proper_http_is_refused_without_an_error_in_the_log(
+    served: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    host, port = served.url.removeprefix("http://").split(":")
+    for request, status in NO_HTTP:
+        reading, writing = await asyncio.open_connection(host, int(port))
+        writing.write(request)
+        line = await reading.readline()
+        writing.close()
+        assert line.split()[1] == str(status).encode()
+    assert (await served.ask("GET", "/healthz")).status == 200
+    assert not caplog.records
+
+
 async def test_nothing_that_is_answered_may_be_kept_framed_or_guessed_at(served: Served) -> None:
     for path in ("/healthz", READ, "/nowhere"):
         answer = await served.ask("GET", path)
