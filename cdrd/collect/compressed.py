@@ -17,8 +17,8 @@ from cdrd.collect.disk import DiskFile, PlainContent
 
 _STEP = 256 * 1024
 """How much is decompressed at once."""
-_ZSTD_STEP = 4096
-"""How much compressed zstd is fed at once: it has no bound for what comes out."""
+_LEAST_FED, _MOST_FED = 64, 65536
+"""How much compressed zstd is fed at once; there is no other bound for what comes out."""
 _KEPT = 1024
 """How much of the end is at hand after the length was asked for."""
 _BROKEN = (EOFError, OSError, zlib.error, lzma.LZMAError, zstandard.ZstdError)
@@ -36,13 +36,14 @@ class _ZstdStream:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._frame = zstandard.ZstdDecompressor().decompressobj()
+        self._fed = _LEAST_FED
         self._between = True
         """Whether a frame has ended and no other has begun."""
 
     def read1(self, _count: int = -1, /) -> bytes:
         """Some bytes more, whatever comes out of the next piece of the file."""
         while True:
-            piece = self._left() or self._file.read(_ZSTD_STEP)
+            piece = self._left() or self._file.read(self._fed)
             if not piece:
                 if not self._between:
                     raise EOFError
@@ -50,6 +51,8 @@ class _ZstdStream:
             data = self._frame.decompress(piece)
             self._between = self._frame.eof
             if data:
+                wanted = self._fed * _STEP // len(data)
+                self._fed = max(_LEAST_FED, min(wanted, 2 * self._fed, _MOST_FED))
                 return data
 
     def _left(self) -> bytes:

@@ -101,6 +101,18 @@ class Finder:
             return None
         return self.remember(judged.generation, file)
 
+    def moved(self, generation: Generation, file: DiskFile) -> Taken:
+        """What is to be stored when a generation goes on in another file."""
+        position = replace(
+            generation.position,
+            path=file.path,
+            physical=file.physical,
+            seen_size=0,
+            seen_mtime_ns=0,
+        )
+        self.generations.move(generation, position)
+        return note(generation, position)
+
     def remember(self, generation: Generation, file: DiskFile) -> Taken | None:
         """What is to be stored so that a file which was read to its end is not opened again."""
         position = replace(

@@ -111,6 +111,7 @@ class Follower:
     def _turn(self, now: float) -> Taken | None:
         if not self._notes:
             self._look(now)
+        if not self._notes:
             taken = (
                 self._read_live(now, most=_PROMPT_BYTES)
                 or self._read_backlog(now)
@@ -134,9 +135,17 @@ class Follower:
             if live is not None and live.physical in finder.survey.files:
                 self._leave(live, "renamed", now)
         if self._files.live is None and file is not None and file.size:
-            track = finder.open_path(now)
-            if track is not None:
-                self._tell(What.FILE_FOUND, self.path, offset=track.generation.position.offset)
+            self._open_path(now)
+
+    def _open_path(self, now: float) -> None:
+        track = self._finder.open_path(now)
+        if track is None:
+            return
+        generation = track.generation
+        self._tell(What.FILE_FOUND, self.path, offset=generation.position.offset)
+        if generation.position.offset and generation.position.physical != track.physical:
+            # the inode is evidence from now on, so it is stored before anything else can happen
+            self._notes.append(self._finder.moved(generation, track.content.opened))
 
     def _look_at_live(self, live: Track, file: DiskFile | None, now: float) -> None:
         if file is None:

@@ -53,6 +53,11 @@ class SourceFiles:
                 return taken
         return None
 
+    @property
+    def paths(self) -> list[str]:
+        """The paths that are followed now."""
+        return sorted(self._followers)
+
     def lag(self) -> int:
         """Bytes that are there and not read."""
         return sum(follower.lag() for follower in self._followers.values())

@@ -89,7 +89,8 @@ class _Halves:
         end, _ = self._begins[index + 1]
         first = self._taken.chunk.offset
         raw = self._taken.chunk.data[record.offset - first : end - first]
-        rejected = Rejected(raw, record.line, record.offset, Reason.REFUSED, str(refused))
+        words = str(refused).partition("\n")[0]  # the next line would repeat the row
+        rejected = Rejected(raw, record.line, record.offset, Reason.REFUSED, words)
         self._records[index] = record._replace(row=None, rejected=rejected)
 
 

@@ -29,7 +29,8 @@ async def retry(database: Database, suspense_id: SuspenseId, shape: Shape) -> Ac
     try:
         return await _store(database, record, copy_row(decoded))
     except RowRefused as refused:
-        return Rejected(record["raw"], decoded.line, decoded.offset, Reason.REFUSED, str(refused))
+        words = str(refused).partition("\n")[0]
+        return Rejected(record["raw"], decoded.line, decoded.offset, Reason.REFUSED, words)
     except NotFound:  # somebody else decided in the meantime
         acctid = _became(await suspended_record(database, suspense_id))
         if acctid is None:

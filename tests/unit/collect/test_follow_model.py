@@ -178,7 +178,9 @@ class FollowedFiles(RuleBasedStateMachine):
             self.path.rename(self.aside)
         self.followed.read()
         self.aside.rename(self.path)
-        if copied:  # else its old inode could become that of its next copy, and nothing could tell them
+        if (
+            copied
+        ):  # else its old inode could become that of its next copy, and nothing could tell them
             self.followed.read()
 
     # What the process does
