@@ -331,6 +331,50 @@ async def test_two_stages_share_the_work_and_no_call_is_torn(
     assert await decided(database) == dict(sorted(wanted.items()))
 
 
+async def test_a_slow_stage_does_not_put_back_what_another_knew_better(
+    database: Database, collector: Collector
+) -> None:
+    """It saw the first leg of a call alone, and writes after the other has seen both."""
+    await apply(database)
+    deciding, release = threading.Event(), threading.Event()
+
+    def slow(legs: Sequence[Leg], directory: Directory | None) -> Sequence[Attribution]:
+        deciding.set()
+        release.wait(30)
+        return together(legs, directory)
+
+    await collector.store(leg("call"))
+    async with running(database, slow):
+        await asyncio.to_thread(deciding.wait, 30)
+        async with running(database, together):
+            await collector.store(leg("call"))
+
+            async def both() -> bool:
+                return await decided(database) == {1: "1 2", 2: "1 2"}
+
+            await until(both, "the faster stage has decided the call")
+        release.set()
+        await nothing_waits(database)
+
+    assert await decided(database) == {1: "1 2", 2: "1 2"}
+
+
+async def test_many_other_legs_are_read_in_pieces(
+    database: Database, collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cdrd.enrich.stage._MOST_OTHERS", 4)
+    await apply(database)
+    for _ in range(2):
+        await collector.store(*(leg(f"{call}") for call in range(7)))
+    async with running(database, together):
+        await nothing_waits(database)
+        await collector.store(*(leg(f"{call}") for call in range(7)))
+        await nothing_waits(database)
+
+    companies = await decided(database)
+    assert {companies[n] for n in range(1, 22)} == {f"{n} {n + 7} {n + 14}" for n in range(1, 8)}
+
+
 async def test_the_work_of_a_stage_that_died_is_done_by_another(
     dsn: str, database: Database, collector: Collector
 ) -> None:
