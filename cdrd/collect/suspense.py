@@ -1,4 +1,4 @@
-"""A suspended record is tried again, with the settings as they are now."""
+"""A suspended record is decided: tried again with the settings as they are now, or discarded."""
 
 from __future__ import annotations
 
@@ -36,6 +36,12 @@ async def retry(database: Database, suspense_id: SuspenseId, shape: Shape) -> Ac
         if acctid is None:
             raise
         return acctid
+
+
+async def discard(database: Database, suspense_id: SuspenseId) -> None:
+    """The record will never become a leg. Raises NotFound when it does not wait for a decision."""
+    async with deciding(database, suspense_id) as connection:
+        await close(connection, suspense_id, state="discarded")
 
 
 def _became(record: Row) -> AcctId | None:

@@ -1,0 +1,171 @@
+"""Commands about records that became no leg: suspense list, show, retry, discard."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cdrd.cli import cli
+from cdrd.cli.program import Program, run
+from cdrd.collect.stage import shape_of
+from cdrd.collect.suspense import discard, retry
+from cdrd.decode.decoders import Shape
+from cdrd.errors import ExitCode, NotFound
+from cdrd.logs import escape_control
+from cdrd.records import Rejected, SuspenseId
+from cdrd.store.database import Database
+from cdrd.store.statements import Row
+from cdrd.store.suspense import suspended_record, waiting_suspense
+
+_PAGE = 500
+_MOST_SHOWN = 16384
+"""So many bytes of a record are shown; more than that is no call record."""
+
+_ids = click.argument("ids", metavar="ID", nargs=-1, type=click.IntRange(min=1))
+_source = click.option("--source", metavar="NAME", help="Only those of this source.")
+
+
+@cli.group("suspense")
+def suspense() -> None:
+    """Records that became no leg: see why, try them again after a fix, or discard them."""
+
+
+@suspense.command("list")
+@_source
+@click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True)
+@click.pass_obj
+def list_command(program: Program, source: str | None, limit: int) -> None:
+    """List the records that wait for a decision, oldest first."""
+
+    async def work() -> Sequence[Row]:
+        async with program.database() as database:
+            return await waiting_suspense(database, source=source, most=limit + 1)
+
+    rows = run(work())
+    table = Table("id", "source", "file", "line", "reason", "bytes", "suspended", "detail")
+    for row in rows[:limit]:
+        table.add_row(
+            str(row["suspense_id"]),
+            _shown(row["source"]),
+            _shown(row["path"]),
+            _shown(row["line"]),
+            _shown(row["reason"]),
+            str(row["raw_bytes"]),
+            f"{row['suspended_at']:%Y-%m-%d %H:%M:%S} UTC",
+            _shown(row["detail"]),
+        )
+    console = Console()
+    console.print(table)
+    if len(rows) > limit:
+        console.print(f"there are more than these {limit}: --limit shows more of them")
+
+
+@suspense.command("show")
+@click.argument("suspense_id", metavar="ID", type=click.IntRange(min=1))
+@click.pass_obj
+def show_command(program: Program, suspense_id: int) -> None:
+    """Show one record with its bytes, written as a Python bytes literal, and what became of it."""
+
+    async def work() -> Row:
+        async with program.database() as database:
+            return await suspended_record(database, SuspenseId(suspense_id))
+
+    row = run(work())
+    raw: bytes = row["raw"]
+    table = Table(show_header=False)
+    for name in ("source", "path", "line", "byte_offset", "reason", "detail", "state", "acctid"):
+        if row[name] is not None:
+            table.add_row(name, _shown(row[name]))
+    table.add_row("suspended", f"{row['suspended_at']:%Y-%m-%d %H:%M:%S} UTC")
+    table.add_row("bytes", str(len(raw)))
+    Console().print(table)
+    click.echo(repr(raw[:_MOST_SHOWN]))
+    if len(raw) > _MOST_SHOWN:
+        click.echo(f"and {len(raw) - _MOST_SHOWN} bytes more")
+
+
+@suspense.command("retry")
+@_ids
+@_source
+@click.option("--all", "everything", is_flag=True, help="All that wait.")
+@click.pass_obj
+def retry_command(
+    program: Program, ids: tuple[int, ...], source: str | None, *, everything: bool
+) -> None:
+    """Decode records again with the settings as they are now, and store those that become legs.
+
+    A leg gets a new acctid, and the file, line and offset that it came from. What became a leg
+    already is not stored again. Ends with 1 when a record still is none.
+    """
+    if not ids and not source and not everything:
+        raise click.UsageError("say which: IDs, --source NAME or --all")
+    shapes = {settings.name: shape_of(settings) for settings in program.settings.sources}
+
+    async def work() -> int:
+        async with program.database() as database:
+            chosen = _given(database, ids) if ids else _waiting(database, source)
+            return await _retry(database, chosen, shapes)
+
+    if run(work()):
+        raise SystemExit(ExitCode.FAILED)
+
+
+async def _given(database: Database, ids: tuple[int, ...]) -> AsyncIterator[Row]:
+    for suspense_id in ids:
+        yield await suspended_record(database, SuspenseId(suspense_id))
+
+
+async def _waiting(database: Database, source: str | None) -> AsyncIterator[Row]:
+    after = 0
+    while rows := await waiting_suspense(database, source=source, after=after, most=_PAGE):
+        for row in rows:
+            yield row
+        after = rows[-1]["suspense_id"]
+
+
+async def _retry(database: Database, rows: AsyncIterator[Row], shapes: dict[str, Shape]) -> int:
+    """How many still are no legs."""
+    tried = failed = 0
+    async for row in rows:
+        shape = shapes.get(row["source"])
+        if shape is None:
+            raise NotFound(
+                f"the settings have no source {row['source']!r}",
+                hint="Retrying needs the source's section in the settings: its kind and zone.",
+            )
+        outcome = await retry(database, SuspenseId(row["suspense_id"]), shape)
+        tried += 1
+        if isinstance(outcome, Rejected):
+            failed += 1
+            words = f"still no leg: {outcome.reason}: {escape_control(outcome.detail)}"
+        else:
+            words = f"leg {outcome}"
+        click.echo(f"{row['suspense_id']}: {words}")
+    click.echo(f"{tried} tried, {tried - failed} are legs, {failed} wait on")
+    return failed
+
+
+@suspense.command("discard")
+@_ids
+@click.pass_obj
+def discard_command(program: Program, ids: tuple[int, ...]) -> None:
+    """Decide that records will never become legs. They are kept, and are not listed any more."""
+    if not ids:
+        raise click.UsageError("say which: IDs, as `cdrd suspense list` shows them")
+
+    async def work() -> None:
+        async with program.database() as database:
+            for suspense_id in ids:
+                await discard(database, SuspenseId(suspense_id))
+                click.echo(f"{suspense_id}: discarded")
+
+    run(work())
+
+
+def _shown(value: object) -> Text:
+    """As plain text: what a caller wrote is neither control characters nor markup."""
+    return Text("" if value is None else escape_control(str(value)))

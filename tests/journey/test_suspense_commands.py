@@ -1,0 +1,143 @@
+"""The commands about suspended records, on what a hostile PBX wrote."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from support.pbx import record
+
+from cdrd.cli import cli
+from cdrd.collect.stage import collect
+from cdrd.errors import NotFound
+from cdrd.records import SourceKind
+from cdrd.settings import SourceSettings
+from cdrd.store.database import Database
+from cdrd.store.sources import Claims
+from cdrd.store.suspense import waiting_suspense
+
+COLUMNS = (
+    "accountcode src dst dcontext clid channel dstchannel lastapp lastdata start answer end duration"
+    " billsec disposition amaflags uniqueid userfield customer project shift desk"
+).split()
+SHORT = b'"acme","[red]\x1b[31m\xe2\x80\xae","102"\n'
+
+
+class Commands:
+    """The command line against the test's own database."""
+
+    def __init__(self, config: Path) -> None:
+        self._config = config
+
+    def __call__(self, *words: str) -> Result:
+        return CliRunner().invoke(
+            cli, ["-c", str(self._config), "suspense", *words], env={"COLUMNS": "200"}
+        )
+
+    def well(self, *words: str) -> str:
+        """What a command prints that must end well."""
+        result = self(*words)
+        assert result.exit_code == 0, result.output + repr(result.exception)
+        return result.stdout
+
+
+async def collected(dsn: str, path: Path, *, suspended: int) -> None:
+    """Collects until so many records are in suspense."""
+    source = SourceSettings(name="pbx1", kind=SourceKind.ASTERISK_CSV, path=str(path))
+    stopping = asyncio.Event()
+    async with Database(dsn) as database, asyncio.TaskGroup() as tasks:
+        claims = Claims(database, "test")
+        tasks.create_task(
+            collect(
+                source,
+                database=database,
+                claims=claims,
+                batch_bytes=65536,
+                beat=lambda: None,
+                stopping=stopping,
+            )
+        )
+        async with asyncio.timeout(30):
+            while len(await waiting_suspense(database)) < suspended:  # noqa: ASYNC110 - polled
+                await asyncio.sleep(0.01)
+        stopping.set()
+    await claims.close()
+
+
+@pytest.fixture
+def suspense(tmp_path: Path, dsn: str) -> Commands:
+    """A source of which three records are in suspense and one is a leg."""
+    master = tmp_path / "Master.csv"
+    local_time = record(1).replace(b"2026-11-21 18:24:47", b"21/11/2026 18:24:47")
+    wide = record(2).replace(b'""\n', b'"","ACME","roof","late","7"\n')
+    master.write_bytes(SHORT + record(0) + local_time + wide)
+    asyncio.run(collected(dsn, master, suspended=3))
+    config = tmp_path / "cdrd.yaml"
+    source = {"name": "pbx1", "kind": "asterisk-csv", "path": str(master)}
+    config.write_text(json.dumps({"database": {"dsn": dsn}, "sources": [source]}))
+    return Commands(config)
+
+
+def test_the_list_says_what_waits_where_and_why(suspense: Commands) -> None:
+    listed = suspense.well("list", "--source", "pbx1")
+
+    assert "too_few_columns" in listed
+    assert "bad_time" in listed
+    assert "pbx1" in listed
+    assert "too_few_columns" not in suspense.well("list", "--source", "other")
+    assert "more than these 1" in suspense.well("list", "--limit", "1")
+
+
+def test_a_shown_record_controls_no_terminal(suspense: Commands) -> None:
+    shown = suspense.well("show", "1")
+
+    assert "\x1b" not in shown
+    assert "\u202e" not in shown
+    assert repr(SHORT) in shown
+    assert "waiting" in shown
+
+
+def test_what_is_tried_again_in_vain_waits_on(suspense: Commands) -> None:
+    result = suspense("retry", "--all")
+
+    assert result.exit_code == 1
+    assert "1: still no leg: too_few_columns" in result.stdout
+    assert "3 tried, 0 are legs, 3 wait on" in result.stdout
+
+
+def test_a_discarded_record_is_decided(suspense: Commands) -> None:
+    assert suspense.well("discard", "1") == "1: discarded\n"
+    assert "too_few_columns" not in suspense.well("list")
+    assert "discarded" in suspense.well("show", "1")
+    assert isinstance(suspense("retry", "1").exception, NotFound)
+    assert isinstance(suspense("discard", "1").exception, NotFound)
+
+
+def test_a_record_becomes_a_leg_when_the_settings_are_put_right(
+    suspense: Commands, tmp_path: Path
+) -> None:
+    config = json.loads((tmp_path / "cdrd.yaml").read_text())
+    config["sources"][0] |= {"kind": "asterisk-custom", "columns": COLUMNS}
+    (tmp_path / "cdrd.yaml").write_text(json.dumps(config))
+
+    assert suspense.well("retry", "3") == "3: leg 2\n1 tried, 1 are legs, 0 wait on\n"
+    assert "too_many_columns" not in suspense.well("list")
+    assert "3: leg 2" in suspense.well("retry", "3")
+
+
+def test_which_records_must_be_said(suspense: Commands) -> None:
+    assert suspense("retry").exit_code == 2
+    assert suspense("discard").exit_code == 2
+    assert isinstance(suspense("show", "99").exception, NotFound)
+
+
+def test_a_record_of_a_source_that_is_not_in_the_settings_says_so(
+    suspense: Commands, tmp_path: Path
+) -> None:
+    config = json.loads((tmp_path / "cdrd.yaml").read_text())
+    (tmp_path / "cdrd.yaml").write_text(json.dumps({"database": config["database"]}))
+
+    assert "no source 'pbx1'" in str(suspense("retry", "1").exception)
