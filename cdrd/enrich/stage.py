@@ -106,8 +106,8 @@ class _Stage:
             for turn in (self._listen, self._follow, partial(self._work, beat), self._help):
                 tasks.create_task(self._keep(turn))
             await stopping.wait()
-            self._wake.set()
-            self._in_force.wanted.set()
+            for waited_for in (self._wake, self._backlog, self._in_force.wanted):
+                waited_for.set()
 
     async def _keep(self, turn: Callable[[], Awaitable[None]]) -> None:
         """Turn after turn; what may pass is tried again, later and later."""
@@ -165,7 +165,7 @@ class _Stage:
 
     async def _help(self) -> None:
         """While there is a backlog, decides one batch while the database writes another."""
-        if await wait_for(self._backlog, _IDLE):
+        if await wait_for(self._backlog, _IDLE) and not self._stopping.is_set():
             await self._batch()
 
     async def _batch(self) -> bool:

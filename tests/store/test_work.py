@@ -141,25 +141,18 @@ async def test_a_slow_worker_that_stalls_while_it_writes_is_overwritten(database
     assert (row["company"], row["seen_acctid"]) == ("late", 2)
 
 
-@pytest.mark.parametrize(
-    ("seen", "version", "stays"),
-    [
-        (10, 1, False),
-        (10, 2, False),
-        (11, 1, False),
-        (11, 0, False),
-        (9, 1, True),
-        (9, 2, True),
-        (10, 0, True),
-    ],
-)
 async def test_legs_outrank_the_directory_and_the_directory_decides_among_equals(
-    database: Database, seen: int, version: int, stays: bool
+    database: Database,
 ) -> None:
-    await write(database, decided(1, "first"), seen=10, version=1)
-    await write(database, decided(1, "second"), seen=seen, version=version)
+    """What is known is (seen, version): the first decision was made from (10, 1)."""
+    stays = {(9, 1), (9, 2), (10, 0)}
+    goes = {(10, 1), (10, 2), (11, 1), (11, 0)}
+    for acctid, (seen, version) in enumerate(sorted(stays | goes), 1):
+        await write(database, decided(acctid, "first"), seen=10, version=1)
+        await write(database, decided(acctid, "second"), seen=seen, version=version)
 
-    assert (await known_of(database, 1))["company"] == ("first" if stays else "second")
+        company = (await known_of(database, acctid))["company"]
+        assert company == ("first" if (seen, version) in stays else "second"), (seen, version)
 
 
 async def test_the_revision_moves_only_when_something_changes(database: Database) -> None:
@@ -243,37 +236,37 @@ async def test_a_large_batch_keeps_every_character(database: Database) -> None:
     assert (distinct, most) == (300, 350)
 
 
-@pytest.mark.parametrize("count", [1, 200])
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        Attribution(AcctId(1)),  # neither company nor reason
-        decided(1, rules="not json"),
-        decided(1, src_ext=101),
-        decided(1, is_ivr=None),
-        decided(1, company="\udcff"),
-        decided(1, company="nul\0"),
-    ],
-)
-async def test_what_the_database_refuses_is_found_and_replaced(
-    database: Database, wrong: Attribution, count: int
-) -> None:
-    calls = [[wrong], *([decided(n)] for n in range(2, count + 1))]
-    with pytest.raises(RowRefused):
-        await write(database, *(attribution for call in calls for attribution in call), seen=1)
-    replaced = []
-    async with database.transaction() as connection:
-        await write_by_halves(
-            connection,
-            calls,
-            Known(AcctId(1), 1),
-            instead=lambda call, _: replaced.append(call) or [decided(1, "instead")],
-        )
+WRONG = [
+    Attribution(AcctId(1)),  # neither company nor reason
+    decided(1, rules="not json"),
+    decided(1, src_ext=101),
+    decided(1, is_ivr=None),
+    decided(1, company="\udcff"),
+    decided(1, company="nul\0"),
+]
 
-    assert replaced == [[wrong]]
-    assert (await known_of(database, 1))["company"] == "instead"
-    async with database.connection() as connection:
-        assert await connection.fetchval("SELECT count(*) FROM attribution") == count
+
+@pytest.mark.parametrize("count", [1, 200])
+async def test_what_the_database_refuses_is_found_and_replaced(
+    database: Database, count: int
+) -> None:
+    """In small batches and in large ones, which are written in another way."""
+    for wrong in WRONG:
+        calls = [[wrong], *([decided(n)] for n in range(2, count + 1))]
+        with pytest.raises(RowRefused):
+            await write(database, *(attribution for call in calls for attribution in call), seen=1)
+        replaced = []
+        async with database.transaction() as connection:
+            await write_by_halves(
+                connection,
+                calls,
+                Known(AcctId(1), 1),
+                instead=lambda call, _, seen=replaced: seen.append(call) or [decided(1, "instead")],
+            )
+            companies = await connection.fetch("DELETE FROM attribution RETURNING company")
+
+        assert replaced == [[wrong]]
+        assert sorted(row["company"] for row in companies) == ["acme"] * (count - 1) + ["instead"]
 
 
 async def test_parked_legs_are_found_in_order_and_by_one_worker_at_a_time(
