@@ -23,6 +23,7 @@ from support.reading import (
     store_legs,
     until,
 )
+from structlog.testing import capture_logs
 
 from cdrd import metrics
 from cdrd.records import Permission
@@ -339,8 +340,11 @@ async def test_health_readiness_and_metrics_are_told_to_anybody(database: Databa
 
 
 async def test_while_the_database_is_away_readers_are_told_to_retry(token: str) -> None:
-    async with Database("postgresql://nobody@127.0.0.1:1/nowhere") as gone, serving(gone) as served:
-        answer = await served.read(token)
+    gone = Database("postgresql://nobody@127.0.0.1:1/nowhere")
+    async with gone, serving(gone) as served:
+        with capture_logs() as events:
+            await served.read(token)
+            answer = await served.read(token)
         healthy = await served.ask("GET", "/healthz")
         ready = await served.ask("GET", "/readyz")
 
@@ -352,6 +356,7 @@ async def test_while_the_database_is_away_readers_are_told_to_retry(token: str) 
     }
     assert healthy.status == 200
     assert (ready.status, ready.json["reasons"]) == (503, ["the database does not answer"])
+    assert [event["event"] for event in events].count("database_away") == 1
 
 
 async def test_a_schema_that_is_not_there_yet_is_a_reason_to_retry(

@@ -121,7 +121,8 @@ def scope_of_query(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
         if name in scope:
             raise bad_input(f"{shortened(name)} is given twice")
         scope[name] = _FLAGS.get(text.lower(), text) if name in _FLAG_NAMES else _number(text)
-    return {"scope": scope}
+    above = {"type": scope.pop("type")} if "type" in scope else {}
+    return {**above, "scope": scope}
 
 
 def login_request(data: Mapping[str, Any]) -> Password | None:

@@ -176,6 +176,7 @@ def test_the_query_of_a_get_says_the_same_as_the_body_of_a_post(scope: dict[str,
     query = [(name, json.dumps(value)) for name, value in scope.items()]
 
     assert asked(scope_of_query(query)) == asked({"scope": scope})
+    assert asked(scope_of_query([*query, ("type", "cdr")])) == asked({"scope": scope})
 
 
 @pytest.mark.parametrize(
