@@ -19,10 +19,30 @@ from cdrd.store.database import Database
 from cdrd.store.sources import Claims
 from cdrd.store.suspense import waiting_suspense
 
-COLUMNS = (
-    "accountcode src dst dcontext clid channel dstchannel lastapp lastdata start answer end duration"
-    " billsec disposition amaflags uniqueid userfield customer project shift desk"
-).split()
+COLUMNS = [
+    "accountcode",
+    "src",
+    "dst",
+    "dcontext",
+    "clid",
+    "channel",
+    "dstchannel",
+    "lastapp",
+    "lastdata",
+    "start",
+    "answer",
+    "end",
+    "duration",
+    "billsec",
+    "disposition",
+    "amaflags",
+    "uniqueid",
+    "userfield",
+    "customer",
+    "project",
+    "shift",
+    "desk",
+]
 SHORT = b'"acme","[red]\x1b[31m\xe2\x80\xae","102"\n'
 
 
