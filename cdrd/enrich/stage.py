@@ -85,7 +85,7 @@ async def apply_companies(database: Database, path: Path, *, applied_by: str) ->
 
 
 class _Stage:
-    """One running stage: one task works, one listens for work, one follows the directory."""
+    """One running stage: one task works, one helps, one listens for work, one follows the directory."""
 
     def __init__(self, settings: EnrichSettings, database: Database, rules: Rules) -> None:
         self._settings = settings
@@ -115,7 +115,7 @@ class _Stage:
         while not self._stopping.is_set():
             try:
                 await turn()
-            except (Unavailable, Conflict) as error:
+            except (Unavailable, Conflict, RowRefused) as error:
                 failures += 1
                 self._failed(error)
                 await wait_for(self._stopping, _pause(failures))
@@ -165,8 +165,10 @@ class _Stage:
 
     async def _help(self) -> None:
         """While there is a backlog, decides one batch while the database writes another."""
-        if await wait_for(self._backlog, _IDLE) and not self._stopping.is_set():
-            await self._batch()
+        if not await wait_for(self._backlog, _IDLE) or self._stopping.is_set():
+            return
+        if not await self._batch():
+            self._backlog.clear()
 
     async def _batch(self) -> bool:
         """One batch of what is most urgent; whether there was any."""
