@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 from support.reading import (
     MORNING,
     Served,
@@ -23,7 +24,6 @@ from support.reading import (
     store_legs,
     until,
 )
-from structlog.testing import capture_logs
 
 from cdrd import metrics
 from cdrd.records import Permission

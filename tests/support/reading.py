@@ -102,6 +102,33 @@ async def decided_legs(database: Database, count: int, **properties: Any) -> int
     return last
 
 
+async def many_legs(database: Database, count: int, *, first: int = 1) -> None:
+    """Legs ten seconds apart, each fiftieth five hours late and one of a PBX with a broken clock."""
+    async with database.connection() as connection:
+        await connection.execute(
+            "INSERT INTO leg (acctid, source_id, calldate, clid, src, dst, dcontext, channel, dstchannel,"
+            " lastapp, lastdata, duration, billsec, disposition, amaflags, accountcode)"
+            " SELECT n, 1, CASE WHEN n = 12345 THEN '2038-01-19' ELSE timestamptz '2026-01-01'"
+            " + n * interval '10 s' - CASE WHEN n % 50 = 0 THEN interval '5 h' ELSE interval '0' END END,"
+            " '', n::text, '', '', '', '', '', '', 0, 0, 'BUSY', 3, ''"
+            " FROM generate_series($1::bigint, $2::bigint) AS n",
+            first,
+            first + count - 1,
+        )
+        await connection.execute(
+            "INSERT INTO attribution (acctid, company, is_ivr, is_park, is_pick, is_auth, is_bounce,"
+            " rules, directory_version, seen_acctid, revision)"
+            " SELECT n, CASE WHEN n % 1000 = 7 THEN 'rare' ELSE 'acme' END,"
+            " false, false, false, false, false, '{}', 1, n, n"
+            " FROM generate_series($1::bigint, $2::bigint) AS n",
+            first,
+            first + count - 1,
+        )
+        await connection.execute(
+            "UPDATE counter SET value = $1 WHERE name = 'acctid'", first + count - 1
+        )
+
+
 async def add_user(
     database: Database,
     login: str,
