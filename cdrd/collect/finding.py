@@ -93,13 +93,16 @@ class Finder:
         return self._nothing_to_read(file, judged)
 
     def _nothing_to_read(self, file: DiskFile, judged: Judged) -> Taken | None:
-        if judged.verdict is Verdict.WAIT:
-            self.survey.leave_undecided(file)
-            return None
-        self.survey.put_aside(file, copy_of=judged.generation)
-        if judged.verdict is Verdict.COPY or judged.generation is None:
-            return None
-        return self.remember(judged.generation, file)
+        match judged:
+            case Judged(Verdict.WAIT):
+                self.survey.leave_undecided(file)
+            case Judged(Verdict.CUT):
+                self.survey.put_aside(file)
+            case Judged(verdict, generation):
+                self.survey.put_aside(file, copy_of=generation)
+                if verdict is Verdict.ENDED and generation is not None:
+                    return self.remember(generation, file)
+        return None
 
     def moved(self, generation: Generation, file: DiskFile) -> Taken:
         """What is to be stored when a generation goes on in another file."""

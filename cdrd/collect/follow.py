@@ -221,7 +221,7 @@ class Follower:
         try:
             remembered = self._finder.open_next(now)
         except OSError as error:  # this one alone: it is tried again with the next survey
-            survey.leave_undecided(file)
+            survey.leave_unreadable(file)
             self._tell_unreadable(file.path, error)
             return
         self._unreadable.discard(file.path)
@@ -273,8 +273,8 @@ class Follower:
 
     def _give_up(self, now: float) -> None:
         """What was looked for long enough is reported, and stored as unread."""
-        finder = self._finder
-        if finder.at_path is None or self._files.backlog or finder.survey.waiting:
+        finder, survey = self._finder, self._finder.survey
+        if finder.at_path is None or self._files.backlog or survey.waiting or survey.unreadable:
             return
         generation = self._missing.overdue(
             now, found=lambda lost: self._files.reading(lost) is not None

@@ -30,10 +30,13 @@ class Survey:
         self._clock = clock
         self.files: dict[str, DiskFile] = {}
         """By inode."""
+        self._physicals: set[str] = set()
         self.pending: deque[DiskFile] = deque()
         """To be looked into, the oldest first."""
         self.waiting = False
         """Whether a file was looked into that can't be told yet."""
+        self.unreadable = False
+        """Whether a file could not be looked into at all."""
         self._undecided: set[Key] = set()
         """Those files, while they stay as they are."""
         self._judged: set[Key] = set()
@@ -65,21 +68,25 @@ class Survey:
 
     def look(self, now: float, *, path: DiskFile | None, known: Callable[[DiskFile], bool]) -> None:
         """Lists the files; those that are `known` or judged are not pending."""
-        self._wanted, self.waiting, self._at = False, False, now
+        self._wanted, self.waiting, self.unreadable, self._at = False, False, False, now
         self.files = {}
         for file in self._siblings.files():
             if path is None or file.physical != path.physical:
                 self.files.setdefault(file.physical, file)
-        keys = {file.key for file in self.files.values()}
-        self._judged &= keys
-        self._undecided &= keys
-        self.copies = {key: self.copies[key] for key in self.copies.keys() & keys}
-        if path is not None:
-            keys.add(path.key)
-        self._seen_since = {key: self._seen_since.get(key, now) for key in keys}
+        present = [*self.files.values(), *filter(None, [path])]
+        self._forget_absent({file.physical for file in present}, {file.key for file in present})
+        self._seen_since = {file.key: self._seen_since.get(file.key, now) for file in present}
         self.pending = deque(
             file for file in self.files.values() if file.key not in self._judged and not known(file)
         )
+
+    def _forget_absent(self, physicals: set[str], keys: set[Key]) -> None:
+        if self._physicals - physicals:
+            self._judged.clear()  # what was put aside may have been a copy of what is gone
+        self._physicals = physicals
+        self._judged &= keys
+        self._undecided &= keys
+        self.copies = {key: self.copies[key] for key in self.copies.keys() & keys}
 
     def put_aside(self, file: DiskFile, *, copy_of: Generation | None = None) -> None:
         """There is nothing to read in a file, unless it changes."""
@@ -91,6 +98,11 @@ class Survey:
         """A file can't be told yet: it is looked into again and again."""
         self._undecided.add(file.key)
         self.waiting = True
+
+    def leave_unreadable(self, file: DiskFile) -> None:
+        """A file can't be read: it is tried again every now and then."""
+        self._undecided.add(file.key)
+        self.unreadable = True
 
     @property
     def unknown(self) -> bool:

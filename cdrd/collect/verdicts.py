@@ -48,6 +48,8 @@ class Verdict(Enum):
     """Everything in it is read elsewhere."""
     ENDED = auto()
     """It is what is left of the generation, and all of it is read."""
+    CUT = auto()
+    """It is compressed and ends too early to tell: it is looked into again when it has changed."""
     WAIT = auto()
     """It can't be told yet: it may still be being written."""
 
@@ -73,6 +75,8 @@ def of_rotated(likeness: Likeness, home: Home, *, settled: bool, longer: bool) -
     """
     if likeness is Likeness.SAME:
         return _whole(home, longer=longer)
+    if likeness is Likeness.UNKNOWN:
+        return Verdict.CUT
     if likeness is Likeness.SHORTER and settled:
         return Verdict.ENDED
     return Verdict.WAIT

@@ -306,6 +306,20 @@ def test_a_plain_file_and_its_compressed_twin_are_stored_once(
 
 
 @each_compression
+def test_a_plain_file_that_goes_before_it_is_read_leaves_its_compressed_twin(
+    follow: Follow, master: Path, suffix: str
+) -> None:
+    plain = master.with_name("Master.csv.1")
+    write(plain, "a\nb\n")
+    master.with_name(f"Master.csv.1{suffix}").write_bytes(COMPRESSORS[suffix](b"a\nb\n"))
+    followed = follow()
+    assert followed.read() == texts()
+    plain.unlink()
+
+    assert followed.wait() == texts("a", "b")
+
+
+@each_compression
 def test_a_file_being_compressed_is_neither_an_error_nor_stored_twice(
     follow: Follow, master: Path, suffix: str
 ) -> None:

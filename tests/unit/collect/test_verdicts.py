@@ -49,4 +49,4 @@ def test_what_is_shorter_or_not_whole_is_waited_for_while_it_may_grow() -> None:
     assert of_rotated(SHORTER, Home.NOWHERE, settled=False, longer=False) is Verdict.WAIT
     assert of_rotated(SHORTER, Home.NOWHERE, settled=True, longer=False) is Verdict.ENDED
     assert of_path(UNKNOWN, Home.HERE, settled=True) is Verdict.WAIT
-    assert of_rotated(UNKNOWN, Home.HERE, settled=True, longer=False) is Verdict.WAIT
+    assert of_rotated(UNKNOWN, Home.HERE, settled=True, longer=False) is Verdict.CUT
