@@ -69,7 +69,7 @@ class _Section(BaseModel):
 class DatabaseSettings(_Section):
     """Where PostgreSQL is."""
 
-    dsn: str = ""
+    dsn: Annotated[str, Field(repr=False)] = ""
     """Several hosts may be named: postgresql://cdrd@db1,db2/cdrd; the primary is found."""
     dsn_file: Path | None = None
     """A file that holds the DSN; the systemd credential `dsn` is used by itself when it is there."""
@@ -210,7 +210,8 @@ def load_settings(path: Path, *, environment: Mapping[str, str] | None = None) -
         settings = Settings.model_validate(sections)
     except ValidationError as error:
         raise SettingsError([_words(document, problem) for problem in error.errors()]) from error
-    return _with_secret_dsn(settings, environment if environment is not None else os.environ)
+    where = environment if environment is not None else os.environ
+    return _with_secret_dsn(settings, where, folder=path.parent)
 
 
 def _words(document: YamlDocument, problem: Any) -> str:
@@ -228,14 +229,18 @@ def _words(document: YamlDocument, problem: Any) -> str:
     return f"{document.where(place)}: {message}"
 
 
-def _with_secret_dsn(settings: Settings, environment: Mapping[str, str]) -> Settings:
-    """The DSN from its file, or from systemd's credential, where the settings do not say it."""
-    if settings.database.dsn:
+def _with_secret_dsn(
+    settings: Settings, environment: Mapping[str, str], *, folder: Path
+) -> Settings:
+    """The DSN from its file: the named one, systemd's credential, or `dsn` beside the settings.
+
+    The last is what the credential is made of, so that root's own commands need no other settings.
+    """
+    if settings.database.dsn or settings.database.embedded:
         return settings
-    path = settings.database.dsn_file
-    credentials = environment.get("CREDENTIALS_DIRECTORY")
-    if path is None and credentials and Path(credentials, "dsn").is_file():
-        path = Path(credentials, "dsn")
+    named = settings.database.dsn_file
+    usual = [Path(environment.get("CREDENTIALS_DIRECTORY") or folder, "dsn"), folder / "dsn"]
+    path = named or next((path for path in usual if path.is_file()), None)
     if path is None:
         return settings
     try:

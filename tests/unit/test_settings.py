@@ -226,3 +226,17 @@ def test_a_dsn_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
 
     assert problem.startswith("database.dsn_file: ")
     assert "cannot be read" in problem
+
+
+def test_the_dsn_beside_the_settings_serves_the_commands_of_root(tmp_path: Path) -> None:
+    """What systemd makes the credential of is found without systemd, too."""
+    (tmp_path / "dsn").write_text("postgresql://beside\n")
+    settings = load(tmp_path, "", environment={})
+
+    assert settings.database.dsn == "postgresql://beside"
+
+
+def test_the_dsn_is_in_no_repr(tmp_path: Path) -> None:
+    settings = load(tmp_path, "database:\n  dsn: postgresql://cdrd:hush@db/cdrd\n", environment={})
+
+    assert "hush" not in repr(settings)
