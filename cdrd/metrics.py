@@ -12,7 +12,22 @@ REGISTRY = CollectorRegistry()
 collected_bytes = Counter(
     "cdrd_collected_bytes_total", "Bytes of files that are stored", ["source"], registry=REGISTRY
 )
+records = Counter(
+    "cdrd_records_total",
+    "Records read: each is a leg, an event, suspended or a duplicate",
+    ["source"],
+    registry=REGISTRY,
+)
 legs = Counter("cdrd_legs_total", "Legs stored", ["source"], registry=REGISTRY)
+events = Counter(
+    "cdrd_events_total", "Channel events and queue events stored", ["source"], registry=REGISTRY
+)
+duplicates = Counter(
+    "cdrd_duplicate_records_total",
+    "Records that were there already, from another source or an earlier delivery",
+    ["source"],
+    registry=REGISTRY,
+)
 suspended = Counter(
     "cdrd_suspended_records_total",
     "Records that became no leg",
@@ -34,6 +49,12 @@ unread_bytes = Counter(
 lag_bytes = Gauge(
     "cdrd_source_lag_bytes",
     "Bytes of a source's files not stored yet",
+    ["source"],
+    registry=REGISTRY,
+)
+lag_seconds = Gauge(
+    "cdrd_source_lag_seconds",
+    "For how long the oldest byte that is not stored yet has been there",
     ["source"],
     registry=REGISTRY,
 )

@@ -26,12 +26,44 @@ CompanyId = NewType("CompanyId", str)
 """The key of a company in companies.yaml; it is also what the dialects show."""
 
 
+class Family(StrEnum):
+    """What the records of a source become; the values are the tables they are stored in."""
+
+    LEG = "leg"
+    CEL_EVENT = "cel_event"
+    QUEUE_EVENT = "queue_event"
+
+
 class SourceKind(StrEnum):
     """How a source hands over its records."""
 
     ASTERISK_CSV = "asterisk-csv"
     ASTERISK_CUSTOM = "asterisk-custom"
     ASTERISK_JSON = "asterisk-json"
+    ASTERISK_CEL = "asterisk-cel"
+    ASTERISK_QUEUE_LOG = "asterisk-queue-log"
+    ASTERISK_AMI = "asterisk-ami"
+    FREESWITCH = "freeswitch"
+    YEASTAR = "yeastar"
+    GRANDSTREAM = "grandstream"
+    THREECX = "3cx"
+
+    @property
+    def families(self) -> frozenset[Family]:
+        """What its records become; a file holds records of one family only."""
+        return _FAMILIES.get(self, frozenset((Family.LEG,)))
+
+    @property
+    def has_channel_names(self) -> bool:
+        """Whether a channel's name and times say which leg it is: Asterisk numbers its channels."""
+        return self.value.startswith("asterisk-")
+
+
+_FAMILIES = {
+    SourceKind.ASTERISK_CEL: frozenset((Family.CEL_EVENT,)),
+    SourceKind.ASTERISK_QUEUE_LOG: frozenset((Family.QUEUE_EVENT,)),
+    SourceKind.ASTERISK_AMI: frozenset(Family),
+}
 
 
 class Reason(StrEnum):
@@ -184,6 +216,21 @@ class FileMark:
     """The last bytes before the position, at most 64: proof that this is the file that was read."""
 
 
+class FileState(StrEnum):
+    """What is done with a file."""
+
+    FOLLOWING = "following"
+    """It is read on as it grows; of a drop folder's file: it is being read."""
+    FINISHED = "finished"
+    """A drop folder's file, read to its end."""
+    HELD = "held"
+    """A potential duplicate: nothing of it is read until somebody decides."""
+    RELEASED = "released"
+    """It was held, and is to be read after all."""
+    DISCARDED = "discarded"
+    """It was held, and will not be read."""
+
+
 @dataclass(frozen=True, slots=True)
 class FilePosition:
     """A file of a source, and how far it is stored. Legs and this commit together."""
@@ -204,6 +251,11 @@ class FilePosition:
     seen_mtime_ns: int = 0
     unread_bytes: int = 0
     """Bytes known to have existed after `offset` and gone before they could be read (copytruncate)."""
+    state: FileState = FileState.FOLLOWING
+    sha256: bytes | None = None
+    """Of the (uncompressed) content of a file that was delivered whole."""
+    like: FileId | None = None
+    """The file that a held one is like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,6 +368,28 @@ class CarrierRow(NamedTuple):
     description: str
     extra: dict[str, Any] | None = None
     """The carrier's other columns, by their names."""
+
+
+class Push(NamedTuple):
+    """What somebody pushed to a source."""
+
+    body: bytes
+    content_type: str = ""
+    key: str = ""
+    """The sender's idempotency key, where it gave one."""
+
+
+class Receipt(NamedTuple):
+    """What became of a push; the same each time that it comes."""
+
+    stored: int
+    duplicates: int
+    suspended: int
+
+    @property
+    def records(self) -> int:
+        """How many there were in it."""
+        return sum(self)
 
 
 class Direction(StrEnum):
@@ -444,3 +518,5 @@ class Principal:
     permissions: frozenset[Permission]
     companies: tuple[str, ...] | None
     """The companies whose legs it may see; None is all of them."""
+    sources: frozenset[str] = frozenset()
+    """The sources that it may push to, where it has the permission `cdr push`."""

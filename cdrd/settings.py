@@ -27,6 +27,7 @@ from cdrd.yamlfile import Place, YamlDocument, read_yaml
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _SIZE = re.compile(r"(\d+)\s*(B|KiB|MiB|GiB)?")
+_ENDPOINT = re.compile(r"([^\s:\[\]]+|\[[0-9a-fA-F:.]+\]):([0-9]{1,5})")
 _BYTES = {None: 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
 
@@ -62,6 +63,26 @@ Zone = Annotated[str, AfterValidator(_zone)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")]
 
 
+def _endpoint(value: str) -> str:
+    match = _ENDPOINT.fullmatch(value)
+    if match is None or not 0 < int(match[2]) < 1 << 16:
+        raise ValueError(f"{value!r} is no address; write a host and a port: 192.0.2.5:5038")
+    return value
+
+
+Endpoint = Annotated[str, AfterValidator(_endpoint)]
+
+_WAYS = ("path", "push", "connect", "listen")
+_WAYS_OF_KIND = {
+    SourceKind.ASTERISK_AMI: ("connect",),
+    SourceKind.FREESWITCH: ("push",),
+    SourceKind.YEASTAR: ("push",),
+    SourceKind.GRANDSTREAM: ("push",),
+    SourceKind.THREECX: _WAYS,
+}
+"""How the records of a kind may come; all others by path or push."""
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -95,17 +116,53 @@ class SourceSettings(_Section):
     name: Name
     kind: SourceKind
     pbx: Name = "default"
-    path: str
+    path: str = ""
     """A file, or a pattern (glob) for many; each file that matches is followed by itself."""
+    push: bool = False
+    """The PBX posts its records to /push/NAME."""
+    connect: Endpoint | None = None
+    """asterisk-ami, 3cx: where the PBX listens."""
+    listen: Endpoint | None = None
+    """3cx: where the PBX connects to."""
     zone: Zone = "UTC"
     """The zone of times that the PBX writes without one; UTC with usegmtime=yes."""
     columns: Literal["auto"] | tuple[str, ...] = "auto"
     ambiguous: Literal["auto", "uniqueid", "userfield"] = "auto"
+    format: Literal["csv", "json"] = "csv"
+    """asterisk-cel: how cel_custom writes."""
     rotated: tuple[str, ...] = ("{path}.*", "{path}-*", "{stem}-[0-9]*{suffix}*")
     """Where rotated files of the path are found; {path}, {stem} and {suffix} are those of each file."""
     max_record_bytes: Annotated[Size, Field(ge=1024, le=16 << 20)] = 65536
     idle_poll: Duration = timedelta(milliseconds=50)
     """How long a quiet file is left alone before it is looked at again."""
+    tls: bool = False
+    """asterisk-ami: whether `connect` speaks TLS."""
+    ca: Path | None = None
+    """asterisk-ami with TLS: who vouches for the PBX's certificate; None is whom the system trusts."""
+    username: str = ""
+    secret_file: Path | None = None
+    mappings: dict[str, str] = Field(default_factory=dict)
+    """asterisk-ami: key of `[mappings]` in cdr_manager.conf → field, in the order of that file."""
+    keep_alive: Duration = timedelta(seconds=10)
+    """How long a connection may be silent before it is asked whether it lives; after twice that it is dead."""
+
+    @property
+    def way(self) -> str:
+        """How its records come: `path`, `push`, `connect` or `listen`."""
+        return next(name for name in _WAYS if getattr(self, name))
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        allowed = _WAYS_OF_KIND.get(self.kind, ("path", "push"))
+        given = [name for name in _WAYS if getattr(self, name)]
+        if len(given) != 1 or given[0] not in allowed:
+            found = " and ".join(given) or "none"
+            raise ValueError(
+                f"{self.kind.value} takes one of {', '.join(allowed)}; given is {found}"
+            )
+        if self.kind is SourceKind.ASTERISK_AMI and not (self.username and self.secret_file):
+            raise ValueError("asterisk-ami needs username and secret_file")
+        return self
 
     @model_validator(mode="after")
     def _columns_of_custom(self) -> Self:
@@ -151,6 +208,8 @@ class ServeSettings(_Section):
     default_rows: Annotated[int, Field(ge=1)] = 500
     max_rows: Annotated[int, Field(ge=1)] = 10_000
     max_body: Annotated[Size, Field(ge=1024)] = 65536
+    max_push: Annotated[Size, Field(ge=1024, le=64 << 20)] = 4 << 20
+    """Of a body that is pushed, unpacked."""
     session: Duration = timedelta(hours=8)
     throttle: ThrottleSettings = ThrottleSettings()
     trusted_proxies: tuple[str, ...] = ()

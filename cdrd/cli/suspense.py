@@ -77,7 +77,7 @@ def show_command(program: Program, suspense_id: int) -> None:
     row = run(work())
     raw: bytes = row["raw"]
     table = Table(show_header=False)
-    for name in ("source", "path", "line", "byte_offset", "reason", "detail", "state", "acctid"):
+    for name in ("source", "path", "line", "byte_offset", "reason", "detail", "state", "stored_as"):
         if row[name] is not None:
             table.add_row(name, _shown(row[name]))
     table.add_row("suspended", f"{row['suspended_at']:%Y-%m-%d %H:%M:%S} UTC")

@@ -14,13 +14,14 @@ from cdrd.clock import stopwatch
 from cdrd.collect.follow import Reading
 from cdrd.collect.happened import Happened, What
 from cdrd.collect.paths import SourceFiles
-from cdrd.collect.storing import Stored, store
+from cdrd.collect.storing import Destination, Stored, store
 from cdrd.collect.tracks import Appetite, Taken
-from cdrd.decode.decoders import Shape, decoder_for
+from cdrd.decode.decoders import Shape, row_decoder_for
 from cdrd.errors import Conflict, RowRefused, SourceUnavailable, Unavailable
 from cdrd.logs import escape_control, get_logger, mask_number
-from cdrd.records import Claim
+from cdrd.records import Claim, Family
 from cdrd.settings import SourceSettings
+from cdrd.store.arrivals import recognition_of
 from cdrd.store.database import Database
 from cdrd.store.sources import Claims, positions, register_source
 
@@ -62,6 +63,7 @@ def shape_of(source: SourceSettings) -> Shape:
     """What the decoder needs to know of a source."""
     return Shape(
         kind=source.kind,
+        format=source.format,
         zone=source.zone,
         columns=source.columns,
         ambiguous=source.ambiguous,
@@ -70,7 +72,7 @@ def shape_of(source: SourceSettings) -> Shape:
 
 
 def _files(source: SourceSettings, batch_bytes: int) -> SourceFiles:
-    decoder = decoder_for(shape_of(source))
+    decoder = row_decoder_for(shape_of(source))
     most = max(batch_bytes, 2 * source.max_record_bytes + 65536)
     return SourceFiles(
         source.path, source.rotated, Reading(decoder.chunk, Appetite(batch_bytes, most))
@@ -109,7 +111,7 @@ class _Stage:
                     claim = await self._claim()
                     if claim is not None:
                         up.set(1)
-                        await self._turns(files, claim)
+                        await self._turns(files, await self._destination(claim))
                 except _FAULTS as fault:
                     up.set(0)
                     await self._failed(fault)
@@ -136,9 +138,18 @@ class _Stage:
             await self._wait(_CLAIM_EVERY)
         return None
 
-    async def _turns(self, files: SourceFiles, claim: Claim) -> None:
+    async def _destination(self, claim: Claim) -> Destination:
+        """Where its records go. A PBX that gets its second source is looked through, which may take long."""
+        kind = self._source.kind
+        [family] = kind.families
+        recognition = await self._beating(
+            recognition_of(self._database, claim.source_id, kind), deadline=None
+        )
+        return Destination(claim, family, recognition)
+
+    async def _turns(self, files: SourceFiles, destination: Destination) -> None:
         """While one piece is stored the next one is read and decoded, on the assumption that it will be."""
-        known = await self._beating(positions(self._database, claim.source_id))
+        known = await self._beating(positions(self._database, destination.claim.source_id))
         await self._in_thread(files.resume, known)
         poll = _FIRST_POLL
         taken = await self._read(files)
@@ -151,7 +162,7 @@ class _Stage:
                 taken = await self._read(files)
                 continue
             poll = _FIRST_POLL
-            storing = asyncio.create_task(store(self._database, claim, taken))
+            storing = asyncio.create_task(store(self._database, destination, taken))
             try:
                 following = await self._read(files)
             finally:
@@ -180,11 +191,13 @@ class _Stage:
         self._reading = True
         return await asyncio.to_thread(done)
 
-    async def _beating(self, work: Awaitable[_T]) -> _T:
+    async def _beating(
+        self, work: Awaitable[_T], *, deadline: float | None = _STORE_DEADLINE
+    ) -> _T:
         """What the database answers; it may take its time, but not for ever."""
         task = asyncio.ensure_future(work)
         try:
-            async with asyncio.timeout(_STORE_DEADLINE):
+            async with asyncio.timeout(deadline):
                 while not task.done():
                     self._beat()
                     await asyncio.wait([task], timeout=_BEAT_EVERY)
@@ -211,7 +224,10 @@ class _Stage:
         self._failures = 0
         name = self._source.name
         metrics.collected_bytes.labels(name).inc(taken.decoded.consumed)
-        metrics.legs.labels(name).inc(stored.legs)
+        metrics.records.labels(name).inc(stored.records)
+        became = metrics.legs if Family.LEG in self._source.kind.families else metrics.events
+        became.labels(name).inc(stored.stored)
+        metrics.duplicates.labels(name).inc(stored.duplicates)
         counts = Counter(record.reason for record in stored.rejected)
         for reason, count in counts.items():
             metrics.suspended.labels(name, reason.value).inc(count)

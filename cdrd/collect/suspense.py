@@ -2,40 +2,40 @@
 
 from __future__ import annotations
 
-from cdrd.decode.copytext import copy_row
-from cdrd.decode.decoders import Shape, decoder_for
+from cdrd.decode.decoders import Shape, row_decoder_for
 from cdrd.errors import NotFound, RowRefused
-from cdrd.records import AcctId, Reason, Rejected, SuspenseId
+from cdrd.records import Reason, Rejected, SourceKind, SuspenseId
+from cdrd.store.arrivals import known_recognition
+from cdrd.store.batches import Origin, store_late
 from cdrd.store.database import Database
-from cdrd.store.legs import append_suspended
 from cdrd.store.statements import Row
 from cdrd.store.suspense import close, deciding, suspended_record
 
 
-async def retry(database: Database, suspense_id: SuspenseId, shape: Shape) -> AcctId | Rejected:
-    """The leg it became, with the place in the file that it came from; or why it became none again.
+async def retry(database: Database, suspense_id: SuspenseId, shape: Shape) -> int | Rejected:
+    """The leg or event it became, with the place in the file that it came from; or why it became none again.
 
-    Trying again what became a leg already returns that leg. Raises NotFound for what was discarded.
+    Trying again what became one already returns that one; so does a record that another source has
+    delivered in the meantime. Raises NotFound for what was discarded.
     """
     record = await suspended_record(database, suspense_id)
-    acctid = _became(record)
-    if acctid is not None:
-        return acctid
-    decoded = decoder_for(shape).record(
-        record["raw"], line=record["line"] or 1, offset=record["byte_offset"] or 0
-    )
-    if isinstance(decoded, Rejected):
-        return decoded
+    stored_as = _became(record)
+    if stored_as is not None:
+        return stored_as
+    line, offset = record["line"] or 1, record["byte_offset"] or 0
+    row = row_decoder_for(shape).row(record["raw"], line=line, offset=offset)
+    if isinstance(row, Rejected):
+        return row
     try:
-        return await _store(database, record, copy_row(decoded))
+        return await _store(database, record, row, shape.kind)
     except RowRefused as refused:
         words = str(refused).partition("\n")[0]
-        return Rejected(record["raw"], decoded.line, decoded.offset, Reason.REFUSED, words)
+        return Rejected(record["raw"], line, offset, Reason.REFUSED, words)
     except NotFound:  # somebody else decided in the meantime
-        acctid = _became(await suspended_record(database, suspense_id))
-        if acctid is None:
+        stored_as = _became(await suspended_record(database, suspense_id))
+        if stored_as is None:
             raise
-        return acctid
+        return stored_as
 
 
 async def discard(database: Database, suspense_id: SuspenseId) -> None:
@@ -44,18 +44,20 @@ async def discard(database: Database, suspense_id: SuspenseId) -> None:
         await close(connection, suspense_id, state="discarded")
 
 
-def _became(record: Row) -> AcctId | None:
-    """The leg that a record is already; NotFound when it is to become none."""
+def _became(record: Row) -> int | None:
+    """The leg or event that a record is already; NotFound when it is to become none."""
     if record["state"] == "discarded":
         raise NotFound(f"suspended record {record['suspense_id']} was discarded")
-    return AcctId(record["acctid"]) if record["acctid"] is not None else None
+    stored_as: int | None = record["stored_as"]
+    return stored_as
 
 
-async def _store(database: Database, record: Row, row: str) -> AcctId:
+async def _store(database: Database, record: Row, row: str, kind: SourceKind) -> int:
     suspense_id = SuspenseId(record["suspense_id"])
+    [family] = kind.families
+    origin = Origin(record["source_id"], record["file_id"], family)
     async with deciding(database, suspense_id) as connection:
-        acctid = await append_suspended(
-            connection, source_id=record["source_id"], file_id=record["file_id"], row=row
-        )
-        await close(connection, suspense_id, state="retried", acctid=acctid)
-    return acctid
+        recognition = await known_recognition(connection, origin.source_id, kind)
+        stored_as = await store_late(connection, origin, row, recognition=recognition)
+        await close(connection, suspense_id, state="retried", stored_as=stored_as)
+    return stored_as

@@ -58,15 +58,21 @@ class QueueLogDecoder:
         event = self._event(raw)
         return Rejected(raw, line, offset, *event) if isinstance(event, Problem) else event
 
+    def row(self, raw: bytes, *, line: int, offset: int) -> str | Rejected:
+        """The same as a row in the order of QUEUE_COLUMNS."""
+        event = self.record(raw, line=line, offset=offset)
+        if isinstance(event, Rejected):
+            return event
+        return queue_row(event, Place(line, offset, None if is_text(raw) else raw))
+
     def _carefully(
         self, raw: bytes, place: Place, rows: list[str], rejected: list[Rejected]
     ) -> None:
-        event = self.record(raw, line=place.line, offset=place.offset)
-        if isinstance(event, Rejected):
-            rejected.append(event)
+        row = self.row(raw, line=place.line, offset=place.offset)
+        if isinstance(row, Rejected):
+            rejected.append(row)
         else:
-            original = None if is_text(raw) else raw
-            rows.append(queue_row(event, place._replace(original=original)))
+            rows.append(row)
 
     def _usual(self, raw: bytes, number: int, offset: int) -> str | None:
         """The fast path: a line as Asterisk writes nearly all of them; None where there is doubt."""

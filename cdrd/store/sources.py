@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
-from cdrd.records import Claim, FileId, FileMark, FilePosition, SourceId, SourceKind
+from cdrd.records import (
+    Claim,
+    FileId,
+    FileMark,
+    FilePosition,
+    FileState,
+    SourceId,
+    SourceKind,
+)
 from cdrd.store.database import Database, translated
 from cdrd.store.statements import Row, statement
 
@@ -15,7 +24,13 @@ async def register_source(database: Database, *, name: str, kind: SourceKind, pb
     """The id of a configured source; it is made when first seen."""
     async with database.connection() as connection:
         return SourceId(
-            await statement("register_source").value(connection, name=name, kind=kind, pbx=pbx)
+            await statement("register_source").value(
+                connection,
+                name=name,
+                kind=kind.value,
+                pbx=pbx,
+                families=sorted(family.value for family in kind.families),
+            )
         )
 
 
@@ -37,11 +52,37 @@ def _position(row: Row) -> FilePosition:
         seen_size=row["seen_size"],
         seen_mtime_ns=row["seen_mtime_ns"],
         unread_bytes=row["unread_bytes"],
+        state=FileState(row["state"]),
+        sha256=row["sha256"],
+        like=row["like_file_id"],
     )
 
 
+class Report(NamedTuple):
+    """How a source is doing, as whoever collects from it sees it."""
+
+    lag_bytes: int | None = None
+    """None where nothing is there to be read: what is pushed has no lag."""
+    behind_since: datetime | None = None
+    """Since when the oldest unread byte is known to be there."""
+    failing_since: datetime | None = None
+    last_error: str | None = None
+    """None changes nothing: the last error is remembered."""
+    blind_since: datetime | None = None
+    """Since when what the source sends is lost, because it cannot send it again."""
+
+
+async def report_source(database: Database, source_id: SourceId, report: Report) -> None:
+    """Writes down how a source is doing now."""
+    async with database.connection() as connection:
+        await statement("report_source").rows(connection, source_id=source_id, **report._asdict())
+
+
 async def source_status(database: Database) -> Sequence[Row]:
-    """One row a source: name, kind, pbx, owner, files, legs, suspended, waiting, unread_bytes, updated_at."""
+    """One row a source: who it is, whether somebody collects from it, what became of its records, its lag.
+
+    records = legs + events + suspended + duplicates, always; `waiting` of the suspended wait for a decision.
+    """
     async with database.connection() as connection:
         return await statement("source_status").rows(connection)
 

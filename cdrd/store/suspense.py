@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from cdrd.errors import NotFound
-from cdrd.records import AcctId, SuspenseId
+from cdrd.records import SuspenseId
 from cdrd.store.database import Database
 from cdrd.store.statements import Row, statement
 
@@ -44,9 +44,9 @@ async def deciding(database: Database, suspense_id: SuspenseId) -> AsyncIterator
 
 
 async def close(
-    connection: Any, suspense_id: SuspenseId, *, state: str, acctid: AcctId | None = None
+    connection: Any, suspense_id: SuspenseId, *, state: str, stored_as: int | None = None
 ) -> None:
-    """Ends the wait of a held record: `retried` as that leg, or `discarded`."""
+    """Ends the wait of a held record: `retried` as that leg or event, or `discarded`."""
     await statement("close_suspense").value(
-        connection, suspense_id=suspense_id, state=state, acctid=acctid
+        connection, suspense_id=suspense_id, state=state, stored_as=stored_as
     )

@@ -15,8 +15,9 @@ from cdrd.records import (
     Rejected,
     SourceKind,
 )
+from cdrd.store.batches import Batch, append
 from cdrd.store.database import Database
-from cdrd.store.legs import Batch, append, last_acctid, legs_between
+from cdrd.store.legs import last_acctid, legs_between
 from cdrd.store.sources import Claims, positions, register_source
 from cdrd.store.suspense import waiting_suspense
 from cdrd.store.work import claim_work, finish_work
@@ -54,7 +55,7 @@ async def test_legs_suspense_and_position_commit_together(database: Database) ->
         database, Batch(claim, at(305, 4), 0, rows=[row(1), row(2)], rejected=[rejected])
     )
 
-    assert done.last_acctid == 2
+    assert done.last_id == 2
     [position] = await positions(database, claim.source_id)
     assert (position.offset, position.line, position.file_id) == (305, 4, done.file_id)
     [suspended] = await waiting_suspense(database)
@@ -74,7 +75,7 @@ async def test_a_refused_row_stores_nothing_and_leaves_no_gap(database: Database
         await append(database, Batch(claim, at(300, 3), 0, rows=[row(1), row(2, duration="x")]))
     done = await append(database, Batch(claim, at(300, 3), 0, rows=[row(1)]))
 
-    assert done.last_acctid == 1
+    assert done.last_id == 1
     await claims.close()
 
 
@@ -124,9 +125,9 @@ async def test_acctid_is_in_commit_order_while_a_writer_stalls(database: Databas
     results = await asyncio.gather(*others)
 
     assert set(seen) <= {1}
-    assert sorted(result.last_acctid for result in results) == [5, 6]
+    assert sorted(result.last_id for result in results) == [5, 6]
     async with database.connection() as connection:
         legs = await legs_between(connection, AcctId(1), AcctId(100))
     assert [leg.acctid for leg in legs] == [1, 2, 3, 4, 5, 6]
-    assert done.last_acctid == 1
+    assert done.last_id == 1
     await claims.close()

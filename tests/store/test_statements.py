@@ -67,7 +67,7 @@ async def partitioned(database: Database) -> Database:
     async with database.connection() as connection:
         for table in ("leg", "attribution"):
             await connection.execute(f"DROP TABLE {table}_0, {table}_10000000")
-        await connection.execute("DELETE FROM partition_range")
+        await connection.execute("DELETE FROM partition_range WHERE family = 'leg'")
         await connection.execute("SELECT create_partitions(1000, 3000)")
     return database
 

@@ -24,7 +24,7 @@ from cdrd.records import (
     SourceKind,
 )
 from cdrd.store.database import Database
-from cdrd.store.legs import Batch, append
+from cdrd.store.batches import Batch, append
 from cdrd.store.sources import Claims, register_source
 
 START = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
@@ -95,8 +95,8 @@ class Collector:
         expected = self._line if self._file_id else 0
         done = await append(self._database, Batch(claim, position, expected, rows=rows))
         self._file_id, self._line = done.file_id, line
-        assert done.last_acctid is not None
-        return [AcctId(done.last_acctid - len(legs) + 1 + n) for n in range(len(legs))]
+        assert done.last_id is not None
+        return [AcctId(done.last_id - len(legs) + 1 + n) for n in range(len(legs))]
 
 
 @asynccontextmanager

@@ -1,0 +1,65 @@
+"""Channel events and queue events, read again: what a call's legs alone do not tell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NewType
+
+from cdrd.records import CelEvent, QueueEvent
+from cdrd.store.database import Database
+from cdrd.store.statements import Row, statement
+
+EVENTS = "events"
+"""The stage that every new event waits for. Its work is ranges of event_id, which channel events and
+queue events share: a range has events of one of the two."""
+
+EventId = NewType("EventId", int)
+"""Given in commit order, as acctid is."""
+
+
+async def last_event_id(connection: Any) -> EventId:
+    """The newest event that is committed."""
+    return EventId(await statement("last_event_id").value(connection))
+
+
+async def channel_events_between(connection: Any, first: EventId, last: EventId) -> list[CelEvent]:
+    """The channel events of a range of event_id, in order."""
+    rows = await statement("channel_events_between").rows(connection, first=first, last=last)
+    return [CelEvent._make(row.values()) for row in rows]
+
+
+async def queue_events_between(connection: Any, first: EventId, last: EventId) -> list[QueueEvent]:
+    """The queue events of a range of event_id, in order."""
+    rows = await statement("queue_events_between").rows(connection, first=first, last=last)
+    return [_queue_event(row) for row in rows]
+
+
+async def channel_events_of_calls(
+    connection: Any, calls: Sequence[str], *, upto: EventId, most: int
+) -> list[CelEvent]:
+    """Channel events of calls by linkedid, at most so many, in no order."""
+    rows = await statement("channel_events_of_calls").rows(
+        connection, calls=calls, upto=upto, most=most
+    )
+    return [CelEvent._make(row.values()) for row in rows]
+
+
+async def queue_events_of_callers(
+    connection: Any, callers: Sequence[str], *, upto: EventId, most: int
+) -> list[QueueEvent]:
+    """Queue events of callers by their uniqueid, at most so many, in no order."""
+    rows = await statement("queue_events_of_callers").rows(
+        connection, callers=callers, upto=upto, most=most
+    )
+    return [_queue_event(row) for row in rows]
+
+
+def _queue_event(row: Row) -> QueueEvent:
+    event = QueueEvent._make(row.values())
+    return event._replace(data=tuple(event.data))
+
+
+async def events_outside_partitions(database: Database) -> bool:
+    """Whether any event is in a default partition, which must never be."""
+    async with database.connection() as connection:
+        return bool(await statement("events_outside_partitions").value(connection))

@@ -1,0 +1,68 @@
+"""Where the records of each family are stored, and what they are recognised by."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from cdrd.records import CEL_COLUMNS, COPY_COLUMNS, QUEUE_COLUMNS, Family
+from cdrd.store.events import EVENTS
+from cdrd.store.legs import ENRICH
+
+
+class Table(NamedTuple):
+    """One table of records."""
+
+    id_column: str
+    row: tuple[str, ...]
+    """The columns of a decoder's row, in order."""
+    reserve: str
+    """The statement that gives new ids, and with them the append lock."""
+    stage: str
+    """The stage that every new row waits for."""
+    times: tuple[str, ...]
+    """The times that a record is recognised by, to the second; the first one says its day."""
+    witnesses: tuple[str, ...]
+    """The other columns that it is recognised by: those that every backend of a PBX writes alike.
+
+    Measured on captures of Asterisk: of all legs in cdr_csv, cdr_custom (CSV and JSON), sqlite and the
+    manager interface, and of all channel events in cel_custom and the manager interface. Left out is
+    what not every backend is told to write (linkedid, sequence, userfield), what a long record loses at
+    its end (cel_custom cuts at 1023 bytes), and userdeftype, which the manager interface leaves empty.
+    """
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of COPY: what only the store knows, and a decoder's row."""
+        return (self.id_column, "source_id", "file_id", *self.row)
+
+
+_LEGS = Table(
+    "acctid",
+    COPY_COLUMNS,
+    "reserve_acctids",
+    ENRICH,
+    ("calldate", "answerdate", "enddate"),
+    ("src", "dst", "channel", "dstchannel", "lastapp", "duration", "billsec", "disposition"),
+)
+_CHANNEL_EVENTS = Table(
+    "event_id",
+    CEL_COLUMNS,
+    "reserve_event_ids",
+    EVENTS,
+    ("eventtime",),
+    ("eventtype", "channame", "uniqueid", "exten", "context", "appname"),
+)
+_QUEUE_EVENTS = Table(
+    "event_id",
+    QUEUE_COLUMNS,
+    "reserve_event_ids",
+    EVENTS,
+    ("eventtime",),
+    ("callid", "queue", "agent", "event", "data"),
+)
+
+TABLES = {
+    Family.LEG: _LEGS,
+    Family.CEL_EVENT: _CHANNEL_EVENTS,
+    Family.QUEUE_EVENT: _QUEUE_EVENTS,
+}

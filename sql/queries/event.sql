@@ -1,0 +1,54 @@
+-- Channel events and queue events: appended in commit order as legs are, read by event_id and by call.
+
+-- name: reserve_event_ids(count)
+-- The append lock of events: the last of `count` new event_ids. Held until commit, as that of legs.
+UPDATE counter SET value = value + :count WHERE name = 'event' RETURNING value;
+
+-- name: last_event_id()
+SELECT value FROM counter WHERE name = 'event';
+
+-- name: channel_events_between(first, last)
+-- Channel events in the order of their event_id.
+SELECT
+    eventtime, eventtype, uniqueid, linkedid, channame, exten, context, appname, appdata, cid_name,
+    cid_num, cid_ani, cid_rdnis, cid_dnid, amaflags, accountcode, peeraccount, userfield, peer,
+    userdeftype, extra, pbx
+FROM cel_event
+JOIN source USING (source_id)
+WHERE event_id BETWEEN :first AND :last
+ORDER BY event_id;
+
+-- name: queue_events_between(first, last)
+-- Queue events in the order of their event_id.
+SELECT eventtime, callid, queue, agent, event, data, pbx
+FROM queue_event
+JOIN source USING (source_id)
+WHERE event_id BETWEEN :first AND :last
+ORDER BY event_id;
+
+-- name: channel_events_of_calls(calls, upto, most)
+-- Channel events of the calls named by linkedid: one look into the index for each.
+SELECT
+    eventtime, eventtype, uniqueid, linkedid, channame, exten, context, appname, appdata, cid_name,
+    cid_num, cid_ani, cid_rdnis, cid_dnid, amaflags, accountcode, peeraccount, userfield, peer,
+    userdeftype, extra, pbx
+FROM unnest(:calls::text[]) AS call (name)
+CROSS JOIN LATERAL (
+    SELECT * FROM cel_event WHERE cel_event.linkedid = call.name AND event_id + 0 <= :upto LIMIT :most
+) AS event
+JOIN source USING (source_id)
+LIMIT :most;
+
+-- name: queue_events_of_callers(callers, upto, most)
+-- Queue events of callers, by the uniqueid that queue_log names them by.
+SELECT eventtime, callid, queue, agent, said.event, data, pbx
+FROM unnest(:callers::text[]) AS caller (uniqueid)
+CROSS JOIN LATERAL (
+    SELECT * FROM queue_event WHERE queue_event.callid = caller.uniqueid AND event_id + 0 <= :upto LIMIT :most
+) AS said
+JOIN source USING (source_id)
+LIMIT :most;
+
+-- name: events_outside_partitions()
+-- Whether a row ever missed its partition: must be false.
+SELECT EXISTS (SELECT FROM cel_event_default) OR EXISTS (SELECT FROM queue_event_default);
