@@ -30,25 +30,20 @@ ORDER BY acctid;
 
 -- name: legs_of_calls(calls, after, upto, without, most)
 -- Legs of the calls named by linkedid (or uniqueid where there is none), within a range of acctid and
--- outside of the ranges that the caller has read already.
--- One look into the index for each call. Only `after` chooses partitions: of a range with two ends,
--- the planner believes that it holds so few legs that reading all of it is the cheaper way.
+-- outside of the ranges that the caller has read already: one look into the index for each call.
+-- Only `after` chooses partitions: of a range with two ends, the planner believes that it holds so few
+-- legs that reading all of it is the cheaper way.
 SELECT
     calldate, answerdate, enddate, clid, src, dst, dcontext, channel, dstchannel, lastapp, lastdata,
     duration, billsec, disposition, amaflags, accountcode, uniqueid, linkedid, sequence, peeraccount,
     userfield, extra, acctid, pbx
 FROM unnest(:calls::text[]) AS call (name)
-CROSS JOIN LATERAL (
-    SELECT *
-    FROM leg
-    WHERE
-        coalesce(linkedid, uniqueid) = call.name
-        AND acctid > :after
-        AND acctid + 0 <= :upto
-        AND NOT :without::int8multirange @> acctid
-    LIMIT :most
-) AS leg
+JOIN leg ON coalesce(leg.linkedid, leg.uniqueid) = call.name
 JOIN source USING (source_id)
+WHERE
+    acctid > :after
+    AND acctid + 0 <= :upto
+    AND NOT :without::int8multirange @> acctid
 LIMIT :most;
 
 -- name: create_partitions(size, ahead)

@@ -13,13 +13,17 @@ SELECT first_acctid, last_acctid FROM claim_work(:stage, :most_legs);
 
 -- name: prepare_to_decide()
 -- What is known from here on: the newest committed leg, and the directory that is in force.
--- Until the transaction ends, statements are planned anew and by index. A partition that fills has no
--- statistics yet, and a plan made while it was empty would read the whole of it once for each call.
+-- Until the transaction ends, statements are planned anew, and rows are looked up one by one by index.
+-- A partition that fills has no statistics yet: a plan made while it was empty, or one that takes a call
+-- for a large part of it, would read the whole of it for each batch.
 SELECT
     (SELECT value FROM counter WHERE name = 'acctid') AS seen_acctid,
     (SELECT value FROM counter WHERE name = 'directory') AS directory_version,
+    set_config('plan_cache_mode', 'force_custom_plan', true) AS planned_anew,
     set_config('enable_seqscan', 'off', true) AS by_index,
-    set_config('plan_cache_mode', 'force_custom_plan', true) AS planned_anew;
+    set_config('enable_hashjoin', 'off', true) AS one_by_one,
+    set_config('enable_mergejoin', 'off', true) AS in_no_order,
+    set_config('enable_material', 'off', true) AS from_the_index;
 
 -- name: finish_work(stage, firsts, lasts)!
 -- Ranges that were claimed are done, whole or up to there; what is left of one waits on.
