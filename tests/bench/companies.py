@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 STATIONS = 20
-"""Extensions, endpoints and numbers of each company that is only there to make the directory large."""
+"""Extensions and numbers of each company that is only there to make the directory large."""
 
 
 def companies(others: int) -> dict[str, Any]:
@@ -47,13 +47,12 @@ def companies(others: int) -> dict[str, Any]:
 
 
 def _other(number: int) -> dict[str, Any]:
-    first = number * STATIONS
-    stations = range(first, first + STATIONS)
+    first = 3_000_000_000 + number * STATIONS
     return {
         "contexts": [f"company{number}-internal"],
         "endpoints": [f"PJSIP/company{number}-{{ext}}"],
-        "extensions": [f"{101}-{100 + STATIONS}"],
-        "dids": [f"0{3_000_000_000 + station}" for station in stations],
+        "extensions": [f"101-{100 + STATIONS}"],
+        "dids": [f"0{first}", f"0{first + 1}-0{first + STATIONS - 1}"],
     }
 
 

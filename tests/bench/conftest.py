@@ -125,12 +125,17 @@ class Daemons:
         folder: Path,
         *,
         roles: tuple[str, ...] = (),
-        companies: int = OTHER_COMPANIES,
+        companies: int | None = OTHER_COMPANIES,
     ) -> DaemonProcess:
-        """Starts one that follows Master.csv of the folder and knows the companies of the captured calls."""
+        """Starts one that follows Master.csv of the folder and knows the companies of the captured calls.
+
+        With None for companies it has no such file: what was applied before is in force.
+        """
         folder.mkdir(exist_ok=True)
-        listed = write_companies(folder / "companies.yaml", companies)
-        more = {"enrich": {"companies": str(listed)}}
+        more = {}
+        if companies is not None:
+            listed = write_companies(folder / "companies.yaml", companies)
+            more = {"enrich": {"companies": str(listed)}}
         daemon = DaemonProcess(folder, dsn, [master_csv_source(folder)], more=more, roles=roles)
         daemon.write_config()
         self._running.append(daemon)
@@ -139,8 +144,8 @@ class Daemons:
 
     def stop(self) -> None:
         """Stops those that run; each must end well."""
-        while self._running:
-            assert self._running.pop().stop() == 0
+        ended = [self._running.pop().stop() for _ in tuple(self._running)]
+        assert not any(ended), ended
 
 
 def new_token(daemon: DaemonProcess) -> str:
@@ -171,10 +176,10 @@ def material(
     dsn = make_database()
     daemons = Daemons()
     try:
-        daemons.start(dsn, folder, roles=("collect",))
+        daemon = daemons.start(dsn, folder, roles=("collect",))
         os.link(csv, folder / "Master.csv")
         with Look(dsn) as look:
-            look.wait(NEWEST, written)
+            look.wait(NEWEST, written, daemon)
     finally:
         daemons.stop()
     columns = Material.copy_columns

@@ -13,6 +13,8 @@ from types import TracebackType
 from typing import Any, Self
 
 import asyncpg
+import psutil
+from support.daemon import DaemonProcess
 
 
 def postgresql_program(name: str) -> str:
@@ -43,6 +45,13 @@ def seconds_of(work: Callable[[], Any]) -> float:
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
+
+
+def daemon_cpu(daemon: DaemonProcess) -> float:
+    """Seconds of CPU that it has used: these mean the same on a busy machine."""
+    assert daemon.process is not None
+    times = psutil.Process(daemon.process.pid).cpu_times()
+    return times.user + times.system
 
 
 class Look:
@@ -78,13 +87,16 @@ class Look:
         """So that nobody pays for what another one wrote."""
         self._loop.run_until_complete(self._connection.execute("CHECKPOINT"))
 
-    def wait(self, sql: str, least: int, *, seconds: float = 240.0) -> float:
+    def wait(self, sql: str, least: int, *running: DaemonProcess, seconds: float = 240.0) -> float:
         """Asks a hundred times a second until the answer is at least so much; the time when it was."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             answer = self.value(sql)
             if answer is not None and answer >= least:
                 return time.perf_counter()
+            for daemon in running:
+                assert daemon.process is not None
+                assert daemon.process.poll() is None, daemon.log_path.read_text()[-4000:]
             time.sleep(0.01)  # the pause of a poll with a deadline
         message = f"not within {seconds} s: {sql} reaches {least}; it is {answer}"
         raise AssertionError(message)

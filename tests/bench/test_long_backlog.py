@@ -53,9 +53,9 @@ def catch_up(daemon: DaemonProcess, backlog: tuple[Path, int], finished: str) ->
     with Look(daemon.dsn) as look:
         began = time.perf_counter()
         os.link(path, daemon.folder / "Master.csv")
-        look.wait(finished, count // 10)
+        look.wait(finished, count // 10, daemon, seconds=600)
         early = peak_mib(daemon)
-        seconds = look.wait(finished, count) - began
+        seconds = look.wait(finished, count, daemon, seconds=1800) - began
         assert look.value("SELECT count(*) FROM leg") == count
     return CaughtUp(daemon, count, seconds, [early, peak_mib(daemon)])
 
