@@ -9,7 +9,7 @@ from typing import NamedTuple
 from cdrd.collect.compressed import OpenContent, is_compressed, open_content
 from cdrd.collect.disk import DiskFile
 from cdrd.collect.generations import Generation
-from cdrd.collect.identity import Likeness, contained, likeness
+from cdrd.collect.identity import HEAD_BYTES, Likeness, contained, likeness
 from cdrd.collect.openfiles import OpenFiles
 from cdrd.collect.survey import Survey
 from cdrd.collect.tracks import Track
@@ -132,7 +132,7 @@ class Whereabouts:
         if was_copy_of is not None and file.size <= was_copy_of.position.offset:
             # shorter than the checksum of its beginning, and truncated since it was seen to be a copy
             return Judged(Verdict.ENDED, was_copy_of)
-        return Judged(Verdict.NEW if settled else Verdict.WAIT)
+        return Judged(Verdict.NEW if settled or _is_enough(content) else Verdict.WAIT)
 
     def _read_in(self, file: DiskFile) -> Generation | None:
         return next(
@@ -184,6 +184,13 @@ def _is_beginning_of(content: OpenContent, file: DiskFile) -> bool:
             return contained(content, other)
     except OSError:
         return False
+
+
+def _is_enough(content: OpenContent) -> bool:
+    """Whether a file can't turn out to be a copy in the making: then it would be known as one by now."""
+    if is_compressed(content.path):
+        return content.is_whole()
+    return content.length() >= HEAD_BYTES
 
 
 def _is_copy(content: OpenContent, place: Place) -> bool:

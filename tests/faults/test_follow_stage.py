@@ -22,6 +22,11 @@ from cdrd.store.database import Database
 from cdrd.store.sources import Claims, positions, register_source
 from cdrd.store.suspense import close, deciding, suspended_record, waiting_suspense
 
+WAITING = (
+    " FROM pg_locks JOIN pg_database ON oid = database"
+    " WHERE NOT granted AND datname = current_database()"
+)
+
 
 def source_at(path: Path, **settings: Any) -> SourceSettings:
     return SourceSettings(
@@ -240,9 +245,12 @@ async def test_cut_connections_lose_and_double_nothing(database: Database, pbx: 
     labels = {"stage": "collect", "kind": "StoreUnavailable"}
     before = faults("cdrd_stage_faults_total", labels) or 0.0
     async with collecting(database, source_at(pbx.path), batch_bytes=4096):
-        for _ in range(8):
-            pbx.append_at_once(100)
-            await fetch(database, cut)
+        for _ in range(4):
+            async with database.transaction() as blocking:
+                await blocking.execute("LOCK TABLE position IN ACCESS EXCLUSIVE MODE")
+                pbx.append_at_once(100)
+                await until(lambda: blocking.fetchval("SELECT count(*)" + WAITING), "a batch waits")
+                await blocking.execute(cut)
             pbx.rotate_by_rename()
         await all_stored(database, pbx)
 
@@ -259,14 +267,11 @@ async def test_a_file_removed_while_the_database_is_away_is_not_lost(
         async with database.transaction() as blocking:
             await blocking.execute("LOCK TABLE position IN ACCESS EXCLUSIVE MODE")
             pbx.append(100)
-            waits = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-            await until(lambda: blocking.fetchval(waits), "a batch waits")
+            await until(lambda: blocking.fetchval("SELECT count(*)" + WAITING), "a batch waits")
             pbx.append(100)
             pbx.rotate_by_rename().unlink()
             pbx.append(1)
-            await blocking.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted"
-            )
+            await blocking.execute("SELECT pg_terminate_backend(pid)" + WAITING)
         await all_stored(database, pbx)
 
 
