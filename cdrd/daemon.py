@@ -20,12 +20,14 @@ from typing import Any
 
 from cdrd import metrics, systemd
 from cdrd.clock import stopwatch
+from cdrd.collect.push import Inbox, take_pushes
 from cdrd.collect.stage import collect
 from cdrd.enrich.stage import apply_companies, enrich
-from cdrd.errors import CdrdError, SettingsError, Unavailable
+from cdrd.errors import CdrdError, NotFound, SettingsError, Unavailable
 from cdrd.logs import configure_logs, get_logger
+from cdrd.records import Push, Receipt
 from cdrd.serve.stage import serve
-from cdrd.settings import Settings, load_settings
+from cdrd.settings import Settings, SourceSettings, load_settings
 from cdrd.store.database import Database
 from cdrd.store.migrate import check_schema, migrate
 from cdrd.store.sources import Claims
@@ -103,6 +105,7 @@ class Daemon:
         self._roles = roles
         self._listening = listening or (lambda _: None)
         self._claims = Claims(database, f"{socket.gethostname()}:{os.getpid()}")
+        self._inbox = Inbox()
         self._pulse = Pulse()
         self._running: dict[str, _Running] = {}
         self._started = False
@@ -173,18 +176,40 @@ class Daemon:
                 settings.enrich, partial(self._run, "enrich", enrich, settings.enrich, {})
             )
         if Role.SERVE in self._roles:
-            reader = {"readiness": self.readiness, "listening": self._listening}
+            reader = {
+                "readiness": self.readiness,
+                "listening": self._listening,
+                "receive": self._receive,
+            }
             parts["serve"] = Part(
                 settings.serve, partial(self._run, "serve", serve, settings.serve, reader)
             )
-        if Role.COLLECT in self._roles:
-            for source in settings.sources:
-                name = f"collect {source.name}"
-                more = {"claims": self._claims, "batch_bytes": settings.collect.batch_bytes}
-                parts[name] = Part(
-                    (source, settings.collect), partial(self._run, name, collect, source, more)
-                )
+        for source in settings.sources:
+            part = self._source(source, settings)
+            if part is not None:
+                parts[f"collect {source.name}"] = part
         return parts
+
+    def _source(self, source: SourceSettings, settings: Settings) -> Part | None:
+        """What collects from a source; None when that is not for this process to do."""
+        name = f"collect {source.name}"
+        if source.way == "push":  # whoever serves is pushed to, and any number may be
+            if Role.SERVE not in self._roles:
+                return None
+            return Part(
+                source, partial(self._run, name, take_pushes, source, {"inbox": self._inbox})
+            )
+        if Role.COLLECT not in self._roles:
+            return None
+        more = {"claims": self._claims, "batch_bytes": settings.collect.batch_bytes}
+        return Part((source, settings.collect), partial(self._run, name, collect, source, more))
+
+    async def _receive(self, source: str, push: Push) -> Receipt:
+        """Stores what was pushed to a source."""
+        wanted = {one.name for one in self._settings.sources if one.way == "push"}
+        if source not in wanted:
+            raise NotFound(f"there is no source {source} that is pushed to")
+        return await self._inbox.receive(source, push)
 
     async def _run(
         self,

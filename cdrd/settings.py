@@ -17,6 +17,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     model_validator,
 )
 
@@ -70,6 +71,13 @@ def _endpoint(value: str) -> str:
     return value
 
 
+def _needed(path: str, info: ValidationInfo) -> str:
+    """Told with all other mistakes at once, as a check of the whole source would not be."""
+    if not path and not any(info.data.get(way, "wrong") for way in _WAYS[1:]):
+        raise ValueError("without push, connect or listen this key is needed")
+    return path
+
+
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
 
 _WAYS = ("path", "push", "connect", "listen")
@@ -116,14 +124,14 @@ class SourceSettings(_Section):
     name: Name
     kind: SourceKind
     pbx: Name = "default"
-    path: str = ""
-    """A file, or a pattern (glob) for many; each file that matches is followed by itself."""
     push: bool = False
     """The PBX posts its records to /push/NAME."""
     connect: Endpoint | None = None
     """asterisk-ami, 3cx: where the PBX listens."""
     listen: Endpoint | None = None
     """3cx: where the PBX connects to."""
+    path: Annotated[str, AfterValidator(_needed)] = Field(default="", validate_default=True)
+    """A file, or a pattern (glob) for many; each file that matches is followed by itself."""
     zone: Zone = "UTC"
     """The zone of times that the PBX writes without one; UTC with usegmtime=yes."""
     columns: Literal["auto"] | tuple[str, ...] = "auto"
@@ -144,7 +152,7 @@ class SourceSettings(_Section):
     mappings: dict[str, str] = Field(default_factory=dict)
     """asterisk-ami: key of `[mappings]` in cdr_manager.conf → field, in the order of that file."""
     keep_alive: Duration = timedelta(seconds=10)
-    """How long a connection may be silent before it is asked whether it lives; after twice that it is dead."""
+    """How long a connection may be silent before it is asked whether it lives; twice that is dead."""
 
     @property
     def way(self) -> str:

@@ -80,9 +80,14 @@ def user_group() -> None:
     "permissions",
     multiple=True,
     type=click.Choice([permission.value for permission in Permission]),
-    default=[Permission.BILLING_CALL_SUMMARY.value],
-    show_default=True,
-    help="May be given several times.",
+    help="May be given several times.  [default: billing call-summary; with --push, cdr push]",
+)
+@click.option(
+    "--push",
+    "sources",
+    multiple=True,
+    metavar="SOURCE",
+    help="May push records to this source; may be given several times.",
 )
 @click.option(
     "--company",
@@ -104,23 +109,37 @@ def add_user(program: Program, /, login: str, **options: Any) -> None:
         login=login,
         name=options["name"] or login,
         password_hash=password_hash,
-        permissions=[Permission(word) for word in options["permissions"]],
+        permissions=_permissions(options["permissions"], pushes=bool(options["sources"])),
         companies=options["companies"] or None,
+        sources=options["sources"],
     )
     _in_database(program, lambda database: create_principal(database, new))
     click.echo(f"user {login} added", err=True)
+
+
+def _permissions(given: Sequence[str], *, pushes: bool) -> list[Permission]:
+    """Who pushes needs no more than that; and nobody may push to every source."""
+    permissions = [Permission(word) for word in given]
+    if Permission.CDR_PUSH in permissions and not pushes:
+        raise click.UsageError("name the sources that the user may push to: --push SOURCE")
+    if pushes and Permission.CDR_PUSH not in permissions:
+        return [*permissions, Permission.CDR_PUSH]
+    return permissions or [Permission.BILLING_CALL_SUMMARY]
 
 
 @user_group.command("list")
 @click.pass_obj
 def list_users(program: Program) -> None:
     """Show every user."""
-    table = _table("login", "name", "permissions", "companies", "password", "tokens", "state")
+    table = _table(
+        *("login", "name", "permissions", "companies", "pushes to", "password", "tokens", "state")
+    )
     for row in _in_database(program, principals):
         companies = row["companies"]
         table.add_row(
             *map(escape_control, (row["login"], row["name"], ", ".join(row["permissions"]))),
             "all" if companies is None else escape_control(", ".join(companies)),
+            escape_control(", ".join(row["sources"])),
             "yes" if row["has_password"] else "no",
             str(row["tokens"]),
             "disabled" if row["disabled"] else "",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
 from aiohttp import web
@@ -15,7 +15,7 @@ from cdrd.serve.access import Access
 from cdrd.serve.address import Network, client_address
 from cdrd.serve.body import strict_json
 from cdrd.serve.credentials import Credentials, in_headers
-from cdrd.serve.refusal import bad_input, too_many
+from cdrd.serve.refusal import Refusal, bad_input, too_many
 from cdrd.serve.throttle import Address
 
 _T = TypeVar("_T")
@@ -37,12 +37,20 @@ class Door:
 
     async def body(self, request: web.Request) -> dict[str, Any]:
         """The JSON object of the request's body."""
+        return strict_json(await self._arrived(request.read()))
+
+    async def content(self, request: web.Request, *, most: int) -> bytes:
+        """The request's body, unpacked, of at most so many bytes."""
+        if (request.content_length or 0) > most:
+            raise _too_large(most)
+        return await self._arrived(_unpacked(request, most))
+
+    async def _arrived(self, body: Awaitable[bytes]) -> bytes:
         try:
             async with asyncio.timeout(_BODY_SECONDS):
-                raw = await request.read()
+                return await body
         except web.RequestPayloadError as error:
             raise bad_input("the body is not in the coding that its headers name") from error
-        return strict_json(raw)
 
     async def principal(
         self, request: web.Request, credentials: Credentials | None = None
@@ -76,6 +84,12 @@ class Door:
             if not self._reading[number]:
                 del self._reading[number]
 
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Inside, one of those who may ask the database at once."""
+        async with self._turns:
+            yield
+
     async def in_turn(self, pages: AsyncIterator[_T]) -> AsyncIterator[_T]:
         """Pages from the database, each in its turn: readers never take all connections.
 
@@ -92,3 +106,17 @@ class Door:
     def _address(self, request: web.Request) -> Address:
         forwarded = request.headers.getall("X-Forwarded-For", [])
         return client_address(request.remote, forwarded, self._trusted)
+
+
+async def _unpacked(request: web.Request, most: int) -> bytes:
+    """Piece by piece, so that what is packed small can't become large in memory."""
+    body = bytearray()
+    async for piece in request.content.iter_any():
+        body += piece
+        if len(body) > most:
+            raise _too_large(most)
+    return bytes(body)
+
+
+def _too_large(most: int) -> Refusal:
+    return Refusal(413, f"the body is too large; {most} bytes are allowed, unpacked")

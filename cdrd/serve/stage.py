@@ -18,6 +18,7 @@ from cdrd.serve.access import Access
 from cdrd.serve.address import networks
 from cdrd.serve.door import Door
 from cdrd.serve.health import Health
+from cdrd.serve.push import Pushes, Receive
 from cdrd.serve.raw.routes import RawCdrs
 from cdrd.serve.server import application
 from cdrd.settings import ServeSettings
@@ -42,6 +43,7 @@ async def serve(  # noqa: PLR0913 - what the daemon gives to every stage, and wh
     beat: Callable[[], None],
     stopping: asyncio.Event,
     listening: Callable[[str], None],
+    receive: Receive,
 ) -> None:
     """Answers requests until told to stop; then those that have begun get their answer."""
     context = _tls(settings)
@@ -53,6 +55,7 @@ async def serve(  # noqa: PLR0913 - what the daemon gives to every stage, and wh
     )
     dialects = [
         RawCdrs(settings, database, door).dialect(),
+        Pushes(settings, door, receive).dialect(),
         Health(database, readiness).dialect(),
     ]
     app = application(dialects, max_body=settings.max_body, tls=context is not None)

@@ -42,6 +42,8 @@ class NewPrincipal:
     permissions: Sequence[Permission]
     companies: Sequence[str] | None
     """The companies whose legs it may see; None is all of them."""
+    sources: Sequence[str] = ()
+    """The sources that it may push to."""
 
 
 def _principal(row: Row) -> Principal:
@@ -52,6 +54,7 @@ def _principal(row: Row) -> Principal:
         # a permission that a newer version knows gives nothing here
         permissions=frozenset(Permission(word) for word in row["permissions"] if word in _KNOWN),
         companies=None if row["companies"] is None else tuple(row["companies"]),
+        sources=frozenset(row["sources"]),
     )
 
 
@@ -72,7 +75,7 @@ async def principal_of_token(
 
 
 async def principals(database: Database) -> Sequence[Row]:
-    """Everybody, by login: permissions, companies, disabled, has_password, tokens."""
+    """Everybody, by login: permissions, companies, sources, disabled, has_password, tokens."""
     async with database.connection() as connection:
         return await statement("principals").rows(connection)
 
@@ -89,6 +92,7 @@ async def create_principal(database: Database, new: NewPrincipal) -> int:
                     password_hash=new.password_hash,
                     permissions=[permission.value for permission in new.permissions],
                     companies=None if new.companies is None else list(new.companies),
+                    sources=list(new.sources),
                 )
             )
     except Conflict as error:

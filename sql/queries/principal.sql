@@ -2,13 +2,13 @@
 
 -- name: principal_by_login(login)
 -- A principal that may log in, with the hash of its password.
-SELECT principal_id, login, name, permissions, companies, password_hash
+SELECT principal_id, login, name, permissions, companies, sources, password_hash
 FROM principal
 WHERE login = :login AND NOT disabled;
 
 -- name: principal_of_token(digest, kind)
 -- Whose token or session that is, while it is valid, and its number.
-SELECT principal_id, login, name, permissions, companies, token_id
+SELECT principal_id, login, name, permissions, companies, sources, token_id
 FROM token
 JOIN principal USING (principal_id)
 WHERE
@@ -19,7 +19,7 @@ WHERE
 
 -- name: principals()
 SELECT
-    principal_id, login, name, permissions, companies, disabled, created_at,
+    principal_id, login, name, permissions, companies, sources, disabled, created_at,
     password_hash IS NOT NULL AS has_password,
     (
         SELECT count(*)
@@ -32,9 +32,9 @@ SELECT
 FROM principal
 ORDER BY login;
 
--- name: create_principal(login, name, password_hash, permissions, companies)
-INSERT INTO principal (login, name, password_hash, permissions, companies)
-VALUES (:login, :name, :password_hash, :permissions::text[], :companies::text[])
+-- name: create_principal(login, name, password_hash, permissions, companies, sources)
+INSERT INTO principal (login, name, password_hash, permissions, companies, sources)
+VALUES (:login, :name, :password_hash, :permissions::text[], :companies::text[], :sources::text[])
 RETURNING principal_id;
 
 -- name: set_password(login, password_hash)

@@ -12,7 +12,8 @@ from typing import Any
 
 import aiohttp
 
-from cdrd.records import Attribution, Permission, UnattributedReason
+from cdrd.errors import NotFound
+from cdrd.records import Attribution, Permission, Push, Receipt, UnattributedReason
 from cdrd.serve.passwords import digest, hash_password, new_token
 from cdrd.serve.stage import serve
 from cdrd.settings import ServeSettings, ThrottleSettings
@@ -188,6 +189,10 @@ class Served:
         return await self.ask("POST", "/rest/call/read", json=body, token=token)
 
 
+async def _nothing_to_push_to(source: str, _: Push) -> Receipt:
+    raise NotFound(source)
+
+
 @asynccontextmanager
 async def serving(
     database: Database, *, readiness: Callable[[], Sequence[str]] = list, **settings: Any
@@ -205,6 +210,7 @@ async def serving(
             beat=lambda: beats.append(None),
             stopping=stopping,
             listening=url.set_result,
+            receive=_nothing_to_push_to,
         )
     )
     jar = aiohttp.CookieJar(unsafe=True)  # cookies of an address, not only of a name
