@@ -59,6 +59,8 @@ class Follower:
         self._files = self._finder.files
         self._missing = Missing()
         self._notes: deque[Taken] = deque()
+        self._fresh = False
+        """Whether the last turn began with what is fresh at the path."""
         self._pause = 0.0
         self._paused_until = 0.0
         self._unreadable: set[str] = set()
@@ -87,6 +89,7 @@ class Follower:
             return None
         if self._pause:
             self._pause = 0.0
+            self._unreadable.discard(self.path)
             self._tell(What.FILE_READABLE, self.path)
         return taken
 
@@ -113,7 +116,7 @@ class Follower:
             self._look(now)
         if not self._notes:
             taken = (
-                self._read_live(now, most=_PROMPT_BYTES)
+                self._read_fresh(now)
                 or self._read_backlog(now)
                 or self._read_held(now)
                 or self._read_live(now)
@@ -149,7 +152,6 @@ class Follower:
 
     def _look_at_live(self, live: Track, file: DiskFile | None, now: float) -> None:
         if file is None:
-            self._finder.survey.want()
             if live.content.status().links == 0:
                 self._leave(live, "removed", now)
         elif file.physical != live.physical:
@@ -197,11 +199,15 @@ class Follower:
             self._became_another(track, now)
         return None
 
-    def _read_live(self, now: float, *, most: int | None = None) -> Taken | None:
+    def _read_fresh(self, now: float) -> Taken | None:
+        """A little at the path goes first, every other time: an eager writer must not stop the backlog."""
+        live = self._files.live
+        self._fresh = not self._fresh and live is not None and live.unread <= _PROMPT_BYTES
+        return self._read_live(now) if self._fresh else None
+
+    def _read_live(self, now: float) -> Taken | None:
         track = self._files.live
         if track is None or track.looked == track.content.status().key:
-            return None
-        if most is not None and track.unread > most:
             return None
         return self._read(track, now)
 

@@ -276,6 +276,20 @@ def test_a_fresh_record_does_not_wait_for_a_backlog(follow: Follow, master: Path
     assert len(followed.store.rows) < 5000
 
 
+def test_a_backlog_does_not_wait_for_an_eager_writer(follow: Follow, master: Path) -> None:
+    write(master.with_name("Master.csv.1"), "".join(f"{number}\n" for number in range(2000)))
+    followed = follow(batch_bytes=1024)
+    fresh = 0
+    while sum(followed.store.texts[str(number)] for number in (0, 1999)) < 2:
+        write(master, f"fresh {fresh}\n")
+        fresh += 1
+        taken = followed.take()
+        if taken is not None:
+            followed.store.append(taken)
+
+    assert fresh < 50
+
+
 def test_lines_are_numbered_from_the_beginning_of_each_file(follow: Follow, master: Path) -> None:
     followed = follow()
     write(master, "a\nb\n")
@@ -300,6 +314,10 @@ def test_a_path_that_cannot_be_read_is_tried_again(follow: Follow, master: Path)
 
     assert followed.wait() == texts("a")
     assert len(followed.heard(What.FILE_READABLE)) == 1
+    master.unlink()
+    master.symlink_to(master)
+    followed.wait()
+    assert len(followed.heard(What.FILE_UNREADABLE)) == 2
 
 
 def test_a_path_that_is_a_folder_is_said_to_be_no_file(follow: Follow, master: Path) -> None:
