@@ -61,8 +61,11 @@ async def prepare_to_decide(connection: Any) -> Known:
 
 async def finish_work(connection: Any, stage: str, ranges: Sequence[tuple[AcctId, AcctId]]) -> None:
     """What was claimed is done, once the transaction commits."""
-    firsts, lasts = zip(*ranges, strict=True)
-    await statement("finish_work").rows(connection, stage=stage, firsts=firsts, lasts=lasts)
+    first, last = ranges[-1]
+    firsts = [first for first, _ in ranges]
+    await statement("finish_work").rows(
+        connection, stage=stage, firsts=firsts, first=first, last=last
+    )
 
 
 async def waiting(database: Database, stage: str) -> Waiting:

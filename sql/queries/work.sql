@@ -25,28 +25,19 @@ SELECT
     set_config('enable_mergejoin', 'off', true) AS in_no_order,
     set_config('enable_material', 'off', true) AS from_the_index;
 
--- name: finish_work(stage, firsts, lasts)!
--- Ranges that were claimed are done, whole or up to there; what is left of one waits on.
-WITH done AS (
-    SELECT * FROM unnest(:firsts::bigint[], :lasts::bigint[]) AS done (first_acctid, last_acctid)
-),
-
-shortened AS (
+-- name: finish_work(stage, firsts, first, last)!
+-- Claimed ranges are done; of the one that begins at `first` only up to `last`, and the rest waits on.
+WITH shortened AS (
     UPDATE work
-    SET first_acctid = done.last_acctid + 1
-    FROM done
-    WHERE
-        work.stage = :stage
-        AND work.first_acctid = done.first_acctid
-        AND work.last_acctid > done.last_acctid
+    SET first_acctid = :last + 1
+    WHERE stage = :stage AND first_acctid = :first AND last_acctid > :last
 )
 
 DELETE FROM work
-USING done
 WHERE
-    work.stage = :stage
-    AND work.first_acctid = done.first_acctid
-    AND work.last_acctid <= done.last_acctid;
+    stage = :stage
+    AND first_acctid = ANY(:firsts::bigint[])
+    AND NOT (first_acctid = :first AND last_acctid > :last);
 
 -- name: waiting_work(stage)
 -- How much waits: ranges, legs and the age in seconds of the oldest.

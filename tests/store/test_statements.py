@@ -9,7 +9,7 @@ from support.legs import collecting, leg
 from cdrd.store.database import Database
 from cdrd.store.legs import ENRICH
 from cdrd.store.statements import sql_folder, statement, statements
-from cdrd.store.work import claim_work, prepare_to_decide
+from cdrd.store.work import claim_work, finish_work, prepare_to_decide
 
 HEADER = re.compile(r"^-- name: (\w+)\(([\w, ]*)\)([!$^]?)$", re.MULTILINE)
 TEMPORARY = (
@@ -110,6 +110,24 @@ async def test_a_range_of_legs_is_read_from_its_partition(partitioned: Database)
     assert "leg_2000" not in text
 
 
+@pytest.mark.parametrize("legs", [0, 3000])
+async def test_what_is_decided_already_is_looked_up_range_by_range(
+    partitioned: Database, legs: int
+) -> None:
+    async with partitioned.transaction() as connection:
+        await connection.execute(
+            "INSERT INTO attribution (acctid, is_ivr, is_park, is_pick, is_auth, is_bounce, reason,"
+            " rules, directory_version, seen_acctid, revision) SELECT n, false, false, false, false,"
+            " false, 'no_match', '{}', 1, 1, 1 FROM generate_series(1, $1::integer) AS n",
+            legs,
+        )
+        ranges = "ARRAY[" + ", ".join(map(str, range(0, 4000, 2))) + "]"
+        text = await plan(connection, "already_decided", ranges, ranges)
+
+    assert "Seq Scan on attribution" not in text
+    assert text.index("Function Scan on range") < text.index("attribution_1000_pkey")
+
+
 async def test_parked_legs_are_found_by_their_index(partitioned: Database) -> None:
     async with partitioned.transaction() as connection:
         text = await plan(connection, "parked_legs", "0", "100")
@@ -119,16 +137,19 @@ async def test_parked_legs_are_found_by_their_index(partitioned: Database) -> No
 
 
 async def test_picking_up_work_reads_no_more_than_it_takes(database: Database) -> None:
-    """However much waits, and although the queue was never analysed."""
+    """However much waits, and although the queue was never analysed; so does finishing it."""
     async with database.connection() as connection:
         await connection.execute(
             "INSERT INTO work (stage, first_acctid, last_acctid)"
             " SELECT 'enrich', n, n FROM generate_series(1, 20000) AS n"
         )
+    read = "SELECT seq_scan, idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'work'"
     async with database.transaction() as connection:
-        assert len(await claim_work(connection, ENRICH, most_legs=10)) == 10
-        scans = await connection.fetchrow(
-            "SELECT seq_scan, idx_scan, idx_tup_fetch FROM pg_stat_xact_user_tables"
-            " WHERE relname = 'work'"
-        )
-        assert tuple(scans) == (0, 1, 10)
+        ranges = await claim_work(connection, ENRICH, most_legs=1000)
+        assert len(ranges) == 1000
+        assert tuple(await connection.fetchrow(read)) == (0, 1000)
+        await prepare_to_decide(connection)
+        await finish_work(connection, ENRICH, ranges)
+        seq_scans, rows = await connection.fetchrow(read)
+        assert seq_scans == 0
+        assert rows <= 2100
