@@ -168,7 +168,14 @@ class Daemon:
         """Everything that these settings want to run, in the order of starting."""
         parts = {
             "upkeep": Part(
-                settings.database, partial(self._run, "upkeep", upkeep, settings.database, {})
+                (settings.database, settings.collect.remember_days),
+                partial(
+                    self._run,
+                    "upkeep",
+                    upkeep,
+                    settings.database,
+                    {"remember_days": settings.collect.remember_days},
+                ),
             )
         }
         if Role.ENRICH in self._roles:

@@ -1,4 +1,4 @@
-"""What is done once a minute: partitions ahead of need, and an alarm when one was missing."""
+"""What is done once a minute: partitions ahead of need, an alarm when one was missing, and forgetting."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from cdrd import metrics
 from cdrd.errors import CdrdError
 from cdrd.logs import get_logger
 from cdrd.settings import DatabaseSettings
+from cdrd.store.arrivals import keep_arrivals
 from cdrd.store.database import Database
+from cdrd.store.events import events_outside_partitions
 from cdrd.store.legs import create_partitions, outside_partitions
 
 _PERIOD = 60.0
@@ -20,10 +22,11 @@ async def upkeep(
     settings: DatabaseSettings,
     *,
     database: Database,
+    remember_days: int,
     beat: Callable[[], None],
     stopping: asyncio.Event,
 ) -> None:
-    """Looks after the partitions until told to stop; a fault is said and tried again."""
+    """Looks after the tables until told to stop; a fault is said and tried again."""
     due = 0.0
     loop = asyncio.get_running_loop()
     while not stopping.is_set():
@@ -32,6 +35,7 @@ async def upkeep(
             due = loop.time() + _PERIOD
             try:
                 await keep_partitions(settings, database)
+                await keep_arrivals(database, remember_days=remember_days)
             except CdrdError as error:
                 metrics.faults.labels("upkeep", type(error).__name__).inc()
                 _log.warning("upkeep_failed", error=str(error))
@@ -40,13 +44,13 @@ async def upkeep(
 
 
 async def keep_partitions(settings: DatabaseSettings, database: Database) -> None:
-    """Creates partitions ahead, and alarms when a leg missed its partition."""
+    """Creates partitions ahead, and alarms when a leg or an event missed its partition."""
     created = await create_partitions(
         database, size=settings.partition_legs, ahead=settings.partitions_ahead_legs
     )
     if created:
         _log.info("partitions_created", count=created, legs=settings.partition_legs)
-    outside = await outside_partitions(database)
+    outside = await outside_partitions(database) or await events_outside_partitions(database)
     metrics.outside_partitions.set(outside)
     if outside:
         _log.error("legs_outside_partitions", hint="Move them into a partition of their own range.")

@@ -1,4 +1,4 @@
-"""Commands of the running daemon: run, status."""
+"""The command of the running daemon: run."""
 
 from __future__ import annotations
 
@@ -8,18 +8,12 @@ from typing import Any
 
 import click
 import uvloop
-from rich.console import Console
-from rich.table import Table
 
 from cdrd.cli import cli
-from cdrd.cli.program import Program, run
+from cdrd.cli.program import Program
 from cdrd.daemon import ALL_ROLES, Role, run_daemon
 from cdrd.errors import CdrdError
-from cdrd.logs import configure_logs, escape_control, get_logger
-from cdrd.store.feed import horizon, newest
-from cdrd.store.legs import ENRICH
-from cdrd.store.sources import source_status
-from cdrd.store.work import waiting
+from cdrd.logs import configure_logs, get_logger
 
 
 @cli.command("run")
@@ -55,47 +49,3 @@ def run_until_stopped(daemon: Coroutine[Any, Any, None]) -> None:
 def _first(group: BaseExceptionGroup[Any]) -> BaseException:
     found = group.exceptions[0]
     return _first(found) if isinstance(found, BaseExceptionGroup) else found
-
-
-@cli.command("status")
-@click.pass_obj
-def status(program: Program) -> None:
-    """Show every source, and what waits for the stages."""
-
-    async def work() -> None:
-        async with program.database() as database:
-            rows = await source_status(database)
-            queue = await waiting(database, ENRICH)
-            last = await newest(database)
-            served = await horizon(database, ENRICH, deadline=program.settings.serve.deadline)
-        table = Table(
-            "source",
-            "pbx",
-            "kind",
-            "files",
-            "legs",
-            "suspended",
-            "waiting",
-            "unread bytes",
-            "last stored",
-        )
-        for row in rows:
-            stored = row["updated_at"]
-            table.add_row(
-                escape_control(row["name"]),
-                escape_control(row["pbx"]),
-                row["kind"],
-                *(
-                    str(row[key])
-                    for key in ("files", "legs", "suspended", "waiting", "unread_bytes")
-                ),
-                f"{stored:%Y-%m-%d %H:%M:%S} UTC" if stored else "never",
-            )
-        console = Console()
-        console.print(table)
-        console.print(f"newest acctid {last}, served up to {served}")
-        console.print(
-            f"waiting for enrich: {queue.legs} legs, the oldest for {queue.oldest_seconds:.1f} s"
-        )
-
-    run(work())

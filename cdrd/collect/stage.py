@@ -14,12 +14,13 @@ from cdrd.clock import stopwatch
 from cdrd.collect.follow import Reading
 from cdrd.collect.happened import Happened, What
 from cdrd.collect.paths import SourceFiles
+from cdrd.collect.reporter import Reporter
 from cdrd.collect.storing import Destination, Stored, store
 from cdrd.collect.tracks import Appetite, Taken
 from cdrd.decode.decoders import Shape, row_decoder_for
 from cdrd.errors import Conflict, RowRefused, SourceUnavailable, Unavailable
 from cdrd.logs import escape_control, get_logger, mask_number
-from cdrd.records import Claim, Family
+from cdrd.records import Claim, Family, SourceId
 from cdrd.settings import SourceSettings
 from cdrd.store.arrivals import recognition_of
 from cdrd.store.database import Database
@@ -100,6 +101,8 @@ class _Stage:
         """Whether a thread is reading: its files must not be closed under it."""
         self._failures = 0
         self._lag_at = float("-inf")
+        self._read_bytes = 0
+        self._reporter = Reporter(source.name)
 
     async def run(self, files: SourceFiles) -> None:
         """Until told to stop."""
@@ -149,14 +152,17 @@ class _Stage:
 
     async def _turns(self, files: SourceFiles, destination: Destination) -> None:
         """While one piece is stored the next one is read and decoded, on the assumption that it will be."""
-        known = await self._beating(positions(self._database, destination.claim.source_id))
+        source_id = destination.claim.source_id
+        await self._beating(self._reporter.write(self._database, source_id))
+        known = await self._beating(positions(self._database, source_id))
         await self._in_thread(files.resume, known)
         poll = _FIRST_POLL
         taken = await self._read(files)
         while not self._stopping.is_set():
             self._beat()
+            await self._measure(files, source_id)
             if taken is None:
-                self._failures = 0
+                self._goes_well()
                 await self._wait(poll)
                 poll = min(2 * poll, self._source.idle_poll.total_seconds())
                 taken = await self._read(files)
@@ -172,12 +178,18 @@ class _Stage:
 
     async def _read(self, files: SourceFiles) -> Taken | None:
         taken = await self._in_thread(files.take)
+        if taken is not None:
+            self._read_bytes += taken.decoded.consumed
         for fact in files.happened():
-            self._tell(fact)
+            self._tell(fact, followed=fact.path in files.paths)
+        return taken
+
+    async def _measure(self, files: SourceFiles, source_id: SourceId) -> None:
+        """Now and then, how much is unread; and whatever else is new of the source is written down."""
         if stopwatch() - self._lag_at >= _LAG_EVERY:
             self._lag_at = stopwatch()
-            metrics.lag_bytes.labels(self._source.name).set(await self._in_thread(files.lag))
-        return taken
+            self._reporter.lags(await self._in_thread(files.lag), read=self._read_bytes)
+            await self._beating(self._reporter.write(self._database, source_id))
 
     async def _in_thread(self, work: Callable[..., _T], *arguments: Any) -> _T:
         def done() -> _T:
@@ -216,12 +228,17 @@ class _Stage:
         metrics.faults.labels("collect", type(fault).__name__).inc()
         if not self._failures:
             self._log.warning("collecting_failed", kind=type(fault).__name__, error=str(fault))
+        self._reporter.fails("collecting", f"{type(fault).__name__}: {fault}")
         longest = min(_LONGEST_PAUSE, 0.1 * 2**self._failures)
         self._failures = min(self._failures + 1, 10)
         await self._wait(random.uniform(longest / 2, longest))  # noqa: S311 - jitter is no secret
 
-    def _tell_stored(self, taken: Taken, stored: Stored) -> None:
+    def _goes_well(self) -> None:
         self._failures = 0
+        self._reporter.well("collecting")
+
+    def _tell_stored(self, taken: Taken, stored: Stored) -> None:
+        self._goes_well()
         name = self._source.name
         metrics.collected_bytes.labels(name).inc(taken.decoded.consumed)
         metrics.records.labels(name).inc(stored.records)
@@ -243,8 +260,15 @@ class _Stage:
                 raw=escape_control(first.raw[:_SHOWN].decode("utf-8", "replace")),
             )
 
-    def _tell(self, fact: Happened) -> None:
+    def _tell(self, fact: Happened, *, followed: bool) -> None:
         name = self._source.name
+        if fact.what is What.FILE_READABLE:
+            self._reporter.well(fact.path)
+        elif fact.what is What.FILE_UNREADABLE and followed:
+            self._reporter.fails(fact.path, str(fact.detail["error"]))
+        elif fact.what in _WARNED:
+            told = ", ".join(f"{name} {value}" for name, value in fact.detail.items())
+            self._reporter.noticed(f"{fact.path}: {fact.what.value}: {told}")
         if fact.what is What.FILE_ROTATED:
             metrics.rotations.labels(name, fact.detail["how"]).inc()
         elif fact.what is What.FILE_TRUNCATED:

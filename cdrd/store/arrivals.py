@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from io import BytesIO
 from typing import Any, NamedTuple
 
 from cdrd.records import AcctId, FileId, SourceId, SourceKind
@@ -25,6 +26,7 @@ _COLUMNS = (
     *("day", "digest", "ordinal", "source_id", "stored_as"),
     *("file_id", "line", "byte_offset", "sequence"),
 )
+_NULL = "\\N"
 _AHEAD = 2
 """Days whose partitions are made before they begin."""
 _PIECE = 20_000
@@ -156,16 +158,19 @@ async def note_arrivals(
     file_id: FileId | None,
 ) -> None:
     """Notes who delivered what, and as which leg or event it is stored."""
-    records = [
-        (
-            *(arrival.key.day, arrival.key.digest, arrival.ordinal, source_id, stored_as),
-            *(file_id, arrival.key.line, arrival.key.offset, arrival.key.sequence),
+    known = f"\t{source_id}\t"
+    file = f"\t{file_id if file_id is not None else _NULL}\t"
+    rows = [
+        f"{day}\t\\\\x{digest.hex()}\t{ordinal}{known}{stored_as}{file}{line}\t{offset}\t"
+        f"{_NULL if sequence is None else sequence}\n"
+        for ((day, digest, sequence, line, offset), ordinal, _, is_noted), stored_as in zip(
+            arrivals, ids, strict=True
         )
-        for arrival, stored_as in zip(arrivals, ids, strict=True)
-        if not arrival.is_noted
+        if not is_noted
     ]
-    if records:
-        await connection.copy_records_to_table("arrival", columns=_COLUMNS, records=records)
+    if rows:
+        text = BytesIO("".join(rows).encode())
+        await connection.copy_to_table("arrival", source=text, columns=_COLUMNS, format="text")
 
 
 async def recognition_of(

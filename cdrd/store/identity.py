@@ -55,15 +55,15 @@ def keys_of(rows: Sequence[str], family: Family, recognition: Recognition) -> li
     sequence_at = table.row.index("sequence") if "sequence" in table.row else None
     count = len(table.times)
     keys = []
-    for row in rows:
+    for row in rows:  # the loop that recognising costs most in: nothing is called here that need not be
         columns = row.split("\t")
         said = read(columns)
-        times = [_SECONDS[text] for text in said[:count]]
+        times = [_SECONDS[time] for time in said[:count]]
         text = beginning + "\t".join((*times, *said[count:]))
         sequence = _NULL if sequence_at is None else columns[sequence_at]
         keys.append(
             Key(
-                _day(times[0][:10]),
+                _DAYS[times[0][:10]],
                 sha256(text.encode()).digest()[:_DIGEST_BYTES],
                 None if sequence == _NULL else int(sequence),
                 int(columns[0]),
@@ -80,9 +80,14 @@ def _columns(
     return itemgetter(*(row.index(name) for name in names))
 
 
-@cache
-def _day(text: str) -> date:
-    return date.fromisoformat(text)
+class _Days(dict[str, date]):
+    """A day by its text."""
+
+    def __missing__(self, text: str) -> date:
+        if len(self) >= _TIMES_KEPT:
+            self.clear()
+        found = self[text] = date.fromisoformat(text)
+        return found
 
 
 class _Seconds(dict[str, str]):
@@ -100,4 +105,5 @@ class _Seconds(dict[str, str]):
         return found
 
 
+_DAYS = _Days()
 _SECONDS = _Seconds({_NULL: _NULL})
