@@ -50,7 +50,7 @@ def call_name(leg: Leg) -> str | None:
 
 def call_names(legs: Iterable[Leg]) -> list[str]:
     """The names of the calls that these legs belong to, once each."""
-    return list({name for leg in legs if (name := call_name(leg)) is not None})
+    return list(dict.fromkeys(name for leg in legs if (name := call_name(leg)) is not None))
 
 
 def decide_calls(claimed: Iterable[Leg], others: Iterable[Leg], decide: Decide) -> Decisions:

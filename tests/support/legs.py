@@ -23,8 +23,8 @@ from cdrd.records import (
     Leg,
     SourceKind,
 )
-from cdrd.store.database import Database
 from cdrd.store.batches import Batch, append
+from cdrd.store.database import Database
 from cdrd.store.sources import Claims, register_source
 
 START = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
