@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from itertools import count
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -73,3 +75,15 @@ async def database(dsn: str) -> AsyncIterator[Database]:
     """The test's own database, open."""
     async with Database(dsn) as database:
         yield database
+
+
+@pytest.fixture
+def passable() -> Iterator[Path]:
+    """A folder of the test's own that the ordinary user of an embedded server may pass through.
+
+    pytest's own folder is shut to others, again by each session that begins.
+    """
+    with tempfile.TemporaryDirectory(prefix="cdrd-tests-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder

@@ -108,12 +108,11 @@ class Demo:
 
 
 @pytest.fixture
-def demo(tmp_path: Path) -> Iterator[Demo]:
+def demo(passable: Path) -> Iterator[Demo]:
     """A demo that is stopped at the end, whatever happens."""
     if shutil.which("curl") is None:
         pytest.skip("there is no curl to paste into")
-    tmp_path.chmod(0o755)
-    demo = Demo(tmp_path)
+    demo = Demo(passable)
     yield demo
     if demo.process is not None and demo.process.poll() is None:
         demo.process.terminate()

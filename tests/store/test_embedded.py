@@ -34,9 +34,8 @@ def test_a_folder_that_its_programs_cannot_be_told_of_is_refused(tmp_path: Path)
     assert not (tmp_path / "with space").exists()
 
 
-def test_a_user_that_was_killed_does_not_keep_it_running(tmp_path: Path) -> None:
-    tmp_path.chmod(0o755)
-    data = tmp_path / "data"
+def test_a_user_that_was_killed_does_not_keep_it_running(passable: Path) -> None:
+    data = passable / "data"
     start = f"start_embedded(Path({str(data)!r}));"
 
     killed = in_a_process(start + "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
@@ -48,9 +47,8 @@ def test_a_user_that_was_killed_does_not_keep_it_running(tmp_path: Path) -> None
     assert not (data / "postmaster.pid").exists()
 
 
-def test_a_server_that_does_not_start_is_said_with_where_it_says_why(tmp_path: Path) -> None:
-    tmp_path.chmod(0o755)
-    data = tmp_path / "data"
+def test_a_server_that_does_not_start_is_said_with_where_it_says_why(passable: Path) -> None:
+    data = passable / "data"
     data.mkdir()
     (data / "PG_VERSION").write_text("18\n")
     (data / ".handle_pids.json").write_text(json.dumps([]))
