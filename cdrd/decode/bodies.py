@@ -53,8 +53,10 @@ class _Item(NamedTuple):
 
 
 def document(shape: Shape, body: bytes, content_type: str) -> bytes | Problem:
-    """What was pushed, without the form that FreeSWITCH puts around it."""
-    return unwrap(body, content_type) if shape.kind is SourceKind.FREESWITCH else body
+    """What was pushed, without the form that FreeSWITCH puts around it. `curl -d` calls everything a form."""
+    if shape.kind is not SourceKind.FREESWITCH or begins(body, b"{", b"<", b"["):
+        return body
+    return unwrap(body, content_type)
 
 
 def records(shape: Shape, body: bytes) -> list[Outcome]:

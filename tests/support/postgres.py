@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
 
 from cdrd.store.embedded import start_embedded
 
@@ -31,3 +37,23 @@ def own_server() -> Iterator[tuple[Any, str]]:
     finally:
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+_numbers = count()
+
+
+@contextmanager
+def cloned(server_dsn: str, template: str) -> Iterator[str]:
+    """The DSN of a database for several tests, migrated and empty."""
+    name = f"cdrd_module_{os.getpid()}_{next(_numbers)}"
+    asyncio.run(_execute(server_dsn, f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
+    yield urlunsplit(urlsplit(server_dsn)._replace(path=f"/{name}"))
+    asyncio.run(_execute(server_dsn, f'DROP DATABASE "{name}" WITH (FORCE)'))
+
+
+async def _execute(dsn: str, sql: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute(sql)
+    finally:
+        await connection.close()

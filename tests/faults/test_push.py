@@ -1,0 +1,124 @@
+"""A push meets a killed daemon and a database that is away: repeated until it is answered, stored once."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from support.daemon import DaemonProcess, cdrd, wait_until
+from support.pbx import number_of, record
+from support.postgres import own_server
+from support.pushing import Pusher, pusher
+
+SOURCE = {"name": "csv", "kind": "asterisk-csv", "push": "true"}
+
+
+@contextmanager
+def pushed_to(folder: Path, dsn: str) -> Iterator[Pusher]:
+    """A daemon that takes pushes, and a program that pushes to it."""
+    daemon = DaemonProcess(folder, dsn, [SOURCE])
+    daemon.write_config()
+    assert cdrd("-c", str(daemon.config), "migrate").returncode == 0
+    daemon.add_reader()
+    made = pusher(daemon, "pbx", "csv")
+    daemon.start()
+    try:
+        yield made
+    finally:
+        if daemon.process is not None and daemon.process.poll() is None:
+            daemon.kill()
+
+
+def until_answered(pushing: Pusher, body: bytes) -> dict[str, Any]:
+    """Sends the same again until it is told that it is stored, as the documentation says."""
+
+    def answer() -> dict[str, Any] | None:
+        try:
+            status, said, headers = pushing.post("csv", body)
+        except OSError:
+            return None
+        assert status in {200, 503}, said
+        assert status == 200 or int(headers["Retry-After"]) > 0
+        return said if status == 200 else None
+
+    found: dict[str, Any] = wait_until(answer, seconds=60, what="the push is answered")
+    return found
+
+
+def numbers(pushing: Pusher) -> list[int]:
+    page = pushing.daemon.read(minID=0, maxRows=10_000, raw=True)
+    return [number_of(row["uniqueid"]) for row in page["values"]]
+
+
+def batch(number: int) -> bytes:
+    return b"".join(record(10 * number + one) for one in range(10))
+
+
+def test_a_push_that_is_cut_off_by_a_kill_is_stored_once_when_it_is_repeated(
+    tmp_path: Path, dsn: str
+) -> None:
+    """Killed at any moment between the first byte of the request and the last of the answer."""
+    chance = random.Random(3)
+    with pushed_to(tmp_path, dsn) as pushing, ThreadPoolExecutor(1) as thread:
+        until_answered(pushing, batch(0))
+        for number in range(1, 5):
+            answer = thread.submit(pushing.post, "csv", batch(number))
+            time.sleep(chance.uniform(0, 0.02))  # the moment of the kill is the test's data
+            pushing.daemon.kill()
+            answer.exception()
+            pushing.daemon.start()
+            said = until_answered(pushing, batch(number))
+            assert (said["records"], said["stored"], said["duplicates"]) == (10, 10, 0)
+
+        assert numbers(pushing) == list(range(50))
+
+
+async def test_a_push_is_not_answered_before_it_is_committed(tmp_path: Path, dsn: str) -> None:
+    """While another transaction holds the table the client waits; then the daemon dies: nothing is stored."""
+    connection = await asyncpg.connect(dsn)
+    with pushed_to(tmp_path, dsn) as pushing, ThreadPoolExecutor(1) as thread:
+        until_answered(pushing, batch(0))
+        async with connection.transaction():
+            await connection.execute("LOCK TABLE source IN ACCESS EXCLUSIVE MODE")
+            answer = thread.submit(pushing.post, "csv", batch(1))
+            while not await connection.fetchval(
+                "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'source'::regclass"
+            ):
+                assert not answer.done()
+            pushing.daemon.kill()
+        assert isinstance(answer.exception(), OSError)
+        pushing.daemon.start()
+
+        assert numbers(pushing) == list(range(10))
+        assert until_answered(pushing, batch(1))["stored"] == 10
+        assert numbers(pushing) == list(range(20))
+    await connection.close()
+
+
+@pytest.fixture
+def server_of_its_own() -> Iterator[tuple[Any, str]]:
+    """A server that nobody else uses, and the DSN of its database."""
+    with own_server() as server:
+        yield server
+
+
+def test_while_the_database_is_away_a_push_is_told_to_come_again(
+    tmp_path: Path, server_of_its_own: tuple[Any, str]
+) -> None:
+    server, dsn = server_of_its_own
+    with pushed_to(tmp_path, dsn) as pushing:
+        until_answered(pushing, batch(0))
+        server.stop()
+        status, said, headers = pushing.post("csv", batch(1))
+        server.ensure_postgres_running()
+
+        assert (status, said["result"], int(headers["Retry-After"]) > 0) == (503, "retry", True)
+        assert until_answered(pushing, batch(1))["stored"] == 10
+        assert numbers(pushing) == list(range(20))
