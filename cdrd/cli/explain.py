@@ -7,8 +7,6 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from cdrd.cli import cli
 from cdrd.cli.program import Program, run
@@ -69,10 +67,9 @@ def explain(program: Program, acctid: int) -> None:
             return await _read(database, AcctId(acctid), program.settings)
 
     story = run(work())
-    console = Console(markup=False, emoji=False, highlight=False)
     for part in (_record, _call, _attribution):
-        for shown in part(story, program.settings):
-            console.print(shown, soft_wrap=isinstance(shown, str))
+        for line in part(story, program.settings):
+            click.echo(line)
 
 
 async def _read(database: Database, acctid: AcctId, settings: Settings) -> _Story:
@@ -155,7 +152,7 @@ def _raw(story: _Story, settings: Settings) -> _Raw:
     return _Raw(rebuilt, f"rebuilt from the leg as cdr_csv writes it, with times of {zone}")
 
 
-def _call(story: _Story, _: Settings) -> Iterator[str | Table]:
+def _call(story: _Story, _: Settings) -> Iterator[str]:
     name = call_name(story.leg)
     if name is None:
         yield "\nThe PBX wrote neither uniqueid nor linkedid: this leg is a call of its own"
@@ -164,15 +161,16 @@ def _call(story: _Story, _: Settings) -> Iterator[str | Table]:
         yield f"\nCall {printable(name)}: too many legs bear this name; each is decided by itself"
         return
     yield f"\nCall {printable(name)}, legs: {len(story.call)}"
-    columns = ("acctid", "start (UTC)", "src", "dst", "channel", "dstchannel", "application")
-    table = Table("", *columns, "seconds", "disposition")
     for leg in _around(story):
-        cells = (leg.acctid, f"{leg.calldate:%Y-%m-%d %H:%M:%S}", leg.src, leg.dst)
-        channels = (leg.channel, leg.dstchannel, leg.lastapp)
-        mark = "→" if leg.acctid == story.leg.acctid else ""
-        shown = (mark, *cells, *channels, f"{leg.billsec} of {leg.duration}", leg.disposition)
-        table.add_row(*(printable(str(cell)) for cell in shown))
-    yield table
+        mark = "→" if leg.acctid == story.leg.acctid else " "
+        channels = (
+            f"{leg.channel} → {leg.dstchannel or 'nobody'}, {leg.lastapp or 'no application'}"
+        )
+        yield printable(
+            f"{mark} {leg.acctid}  {leg.calldate:%Y-%m-%d %H:%M:%S} UTC  {leg.src} → {leg.dst}"
+            f"  {leg.disposition}, {leg.billsec} of {leg.duration} s"
+        )
+        yield printable(f"    {channels}")
     if len(story.call) > _MOST_SHOWN:
         yield f"only {_MOST_SHOWN} of them are shown"
 

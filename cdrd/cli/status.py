@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from cdrd.cli import cli
 from cdrd.cli.program import Program, run
@@ -21,7 +18,6 @@ from cdrd.store.work import waiting
 
 _BEHIND = 10.0
 """Seconds of lag that are worth a word."""
-_COUNTS = ("records", "legs", "events", "suspended", "waiting", "duplicates", "unread_bytes")
 
 
 @cli.command("status")
@@ -39,13 +35,14 @@ def status(program: Program) -> None:
             queues = {stage: await waiting(database, stage) for stage in (ENRICH, EVENTS)}
             last = await newest(database)
             served = await horizon(database, ENRICH, deadline=program.settings.serve.deadline)
-        console = Console()
-        console.print(_table(rows))
+        for row in rows:
+            for line in (*_account(row), ""):
+                click.echo(line)
         for line in _remarks(rows):
-            console.print(Text(line))
-        console.print(f"newest acctid {last}, served up to {served}")
+            click.echo(line)
+        click.echo(f"newest acctid {last}, served up to {served}")
         for stage, queue in queues.items():
-            console.print(
+            click.echo(
                 f"waiting for {stage}: {queue.legs} {'events' if stage == EVENTS else 'legs'},"
                 f" the oldest for {queue.oldest_seconds:.1f} s"
             )
@@ -53,31 +50,17 @@ def status(program: Program) -> None:
     run(work())
 
 
-def _table(rows: Sequence[Row]) -> Table:
-    table = Table("source", "pbx", "kind", "state", "lag")
-    for title in (
-        "records",
-        "legs",
-        "events",
-        "suspended",
-        "waiting",
-        "duplicates",
-        "unread bytes",
-    ):
-        table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("last stored")
-    for row in rows:
-        stored = row["updated_at"]
-        table.add_row(
-            escape_control(row["name"]),
-            escape_control(row["pbx"]),
-            row["kind"],
-            state_of(row),
-            _lag(row),
-            *(str(row[name]) for name in _COUNTS),
-            f"{stored:%Y-%m-%d %H:%M:%S} UTC" if stored else "never",
-        )
-    return table
+def _account(row: Row) -> Iterator[str]:
+    """A source in a few lines that fit 80 columns: a table of so many columns would not."""
+    name, pbx = escape_control(row["name"]), escape_control(row["pbx"])
+    yield f"{name} ({row['kind']}, PBX {pbx}): {', '.join(filter(None, (state_of(row), _lag(row))))}"
+    yield (
+        f"  records {row['records']}: legs {row['legs']}, events {row['events']},"
+        f" suspended {row['suspended']}, duplicates {row['duplicates']}"
+    )
+    stored = row["updated_at"]
+    yield f"  waiting in suspense {row['waiting']}, unread bytes {row['unread_bytes']}"
+    yield f"  last stored {f'{stored:%Y-%m-%d %H:%M:%S} UTC' if stored else 'never'}"
 
 
 def state_of(row: Row) -> str:
@@ -96,11 +79,11 @@ def state_of(row: Row) -> str:
 def _lag(row: Row) -> str:
     if row["lag_bytes"] is None:
         return ""
-    return f"{row['lag_bytes']} bytes, {row['lag_seconds']:.0f} s"
+    return f"{row['lag_bytes']} bytes behind ({row['lag_seconds']:.0f} s)"
 
 
 def _remarks(rows: Sequence[Row]) -> Iterator[str]:
-    """What does not go into a table: one line a fact, each beginning with its source."""
+    """What needs somebody: one line a fact, each beginning with its source."""
     for row in rows:
         name = escape_control(row["name"])
         if row["blind_since"] is not None:
