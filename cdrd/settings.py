@@ -74,13 +74,13 @@ def _endpoint(value: str) -> str:
 def _needed(path: str, info: ValidationInfo) -> str:
     """Told with all other mistakes at once, as a check of the whole source would not be."""
     if not path and not any(info.data.get(way, "wrong") for way in _WAYS[1:]):
-        raise ValueError("without push, connect or listen this key is needed")
+        raise ValueError("without drop, push, connect or listen this key is needed")
     return path
 
 
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
 
-_WAYS = ("path", "push", "connect", "listen")
+_WAYS = ("path", "drop", "push", "connect", "listen")
 _WAYS_OF_KIND = {
     SourceKind.ASTERISK_AMI: ("connect",),
     SourceKind.FREESWITCH: ("push",),
@@ -88,7 +88,7 @@ _WAYS_OF_KIND = {
     SourceKind.GRANDSTREAM: ("push",),
     SourceKind.THREECX: _WAYS,
 }
-"""How the records of a kind may come; all others by path or push."""
+"""How the records of a kind may come; all others by path, drop or push."""
 
 
 class _Section(BaseModel):
@@ -130,6 +130,8 @@ class SourceSettings(_Section):
     """asterisk-ami, 3cx: where the PBX listens."""
     listen: Endpoint | None = None
     """3cx: where the PBX connects to."""
+    drop: str = ""
+    """A pattern (glob) for files that are delivered whole, and read once each."""
     path: Annotated[str, AfterValidator(_needed)] = Field(default="", validate_default=True)
     """A file, or a pattern (glob) for many; each file that matches is followed by itself."""
     zone: Zone = "UTC"
@@ -141,6 +143,8 @@ class SourceSettings(_Section):
     rotated: tuple[str, ...] = ("{path}.*", "{path}-*", "{stem}-[0-9]*{suffix}*")
     """Where rotated files of the path are found; {path}, {stem} and {suffix} are those of each file."""
     max_record_bytes: Annotated[Size, Field(ge=1024, le=16 << 20)] = 65536
+    complete_after: Duration = timedelta(seconds=10)
+    """A file of `drop` is complete when it has not changed for so long."""
     idle_poll: Duration = timedelta(milliseconds=50)
     """How long a quiet file is left alone before it is looked at again."""
     tls: bool = False
@@ -156,12 +160,12 @@ class SourceSettings(_Section):
 
     @property
     def way(self) -> str:
-        """How its records come: `path`, `push`, `connect` or `listen`."""
+        """How its records come: `path`, `drop`, `push`, `connect` or `listen`."""
         return next(name for name in _WAYS if getattr(self, name))
 
     @model_validator(mode="after")
     def _one_way_in(self) -> Self:
-        allowed = _WAYS_OF_KIND.get(self.kind, ("path", "push"))
+        allowed = _WAYS_OF_KIND.get(self.kind, ("path", "drop", "push"))
         given = [name for name in _WAYS if getattr(self, name)]
         if len(given) != 1 or given[0] not in allowed:
             found = " and ".join(given) or "none"

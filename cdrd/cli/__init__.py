@@ -51,4 +51,4 @@ def main() -> None:
 
 
 # The commands register themselves with `cli`.
-from cdrd.cli import access, daemon, demo, directory, explain, setup, status, suspense  # noqa: E402, F401 - they need `cli`, which is above
+from cdrd.cli import access, daemon, demo, directory, explain, files, setup, status, suspense  # noqa: E402, F401 - they need `cli`, which is above

@@ -17,6 +17,8 @@ class What(StrEnum):
     """A compressed file ends too early, or is damaged: what could be read of it is read."""
     FILE_UNREADABLE = "file_unreadable"
     FILE_READABLE = "file_readable"
+    FILE_HELD = "file_held"
+    """A drop folder's file that may be a duplicate of another."""
     BYTES_UNREAD = "bytes_unread"
 
 

@@ -54,6 +54,11 @@ class SourceFiles:
         return None
 
     @property
+    def is_undecided(self) -> bool:
+        """Nobody decides about files that are followed."""
+        return False
+
+    @property
     def paths(self) -> list[str]:
         """The paths that are followed now."""
         return sorted(self._followers)

@@ -11,9 +11,11 @@ from typing import Any, TypeVar
 
 from cdrd import metrics
 from cdrd.clock import stopwatch
+from cdrd.collect.drops import DropFolder
 from cdrd.collect.follow import Reading
 from cdrd.collect.happened import Happened, What
 from cdrd.collect.paths import SourceFiles
+from cdrd.collect.reader import Reader
 from cdrd.collect.reporter import Reporter
 from cdrd.collect.storing import Destination, Stored, store
 from cdrd.collect.tracks import Appetite, Taken
@@ -41,9 +43,11 @@ _STORE_DEADLINE = 120.0
 """Seconds after which a database that says nothing at all counts as away."""
 _LAG_EVERY = 1.0
 """Seconds between two measurements of how much is unread."""
+_DECIDED_EVERY = 2.0
+"""Seconds between two looks whether somebody has decided about a file that is held."""
 _SHOWN = 200
 """So many bytes of a suspended record are logged; `cdrd suspense show` has all of them."""
-_WARNED = {What.FILE_CUT, What.FILE_UNREADABLE, What.BYTES_UNREAD}
+_WARNED = {What.FILE_HELD, What.FILE_CUT, What.FILE_UNREADABLE, What.BYTES_UNREAD}
 
 
 async def collect(  # noqa: PLR0913 - what a stage is given, each by its name
@@ -72,12 +76,13 @@ def shape_of(source: SourceSettings) -> Shape:
     )
 
 
-def _files(source: SourceSettings, batch_bytes: int) -> SourceFiles:
+def _files(source: SourceSettings, batch_bytes: int) -> Reader:
     decoder = row_decoder_for(shape_of(source))
     most = max(batch_bytes, 2 * source.max_record_bytes + 65536)
-    return SourceFiles(
-        source.path, source.rotated, Reading(decoder.chunk, Appetite(batch_bytes, most))
-    )
+    reading = Reading(decoder.chunk, Appetite(batch_bytes, most))
+    if source.drop:
+        return DropFolder(source.drop, source.complete_after.total_seconds(), reading)
+    return SourceFiles(source.path, source.rotated, reading)
 
 
 class _Stage:
@@ -104,7 +109,7 @@ class _Stage:
         self._read_bytes = 0
         self._reporter = Reporter(source.name)
 
-    async def run(self, files: SourceFiles) -> None:
+    async def run(self, files: Reader) -> None:
         """Until told to stop."""
         up = metrics.source_up.labels(self._source.name)
         up.set(0)
@@ -150,12 +155,11 @@ class _Stage:
         )
         return Destination(claim, family, recognition)
 
-    async def _turns(self, files: SourceFiles, destination: Destination) -> None:
+    async def _turns(self, files: Reader, destination: Destination) -> None:
         """While one piece is stored the next one is read and decoded, on the assumption that it will be."""
         source_id = destination.claim.source_id
         await self._beating(self._reporter.write(self._database, source_id))
-        known = await self._beating(positions(self._database, source_id))
-        await self._in_thread(files.resume, known)
+        resumed_at = await self._resume(files, source_id)
         poll = _FIRST_POLL
         taken = await self._read(files)
         while not self._stopping.is_set():
@@ -165,6 +169,8 @@ class _Stage:
                 self._goes_well()
                 await self._wait(poll)
                 poll = min(2 * poll, self._source.idle_poll.total_seconds())
+                if files.is_undecided and stopwatch() - resumed_at >= _DECIDED_EVERY:
+                    resumed_at = await self._resume(files, source_id)
                 taken = await self._read(files)
                 continue
             poll = _FIRST_POLL
@@ -176,7 +182,13 @@ class _Stage:
             self._tell_stored(taken, stored)
             taken = following
 
-    async def _read(self, files: SourceFiles) -> Taken | None:
+    async def _resume(self, files: Reader, source_id: SourceId) -> float:
+        """Goes on from what the database has; only while nothing is being stored."""
+        known = await self._beating(positions(self._database, source_id))
+        await self._in_thread(files.resume, known)
+        return stopwatch()
+
+    async def _read(self, files: Reader) -> Taken | None:
         taken = await self._in_thread(files.take)
         if taken is not None:
             self._read_bytes += taken.decoded.consumed
@@ -184,7 +196,7 @@ class _Stage:
             self._tell(fact, followed=fact.path in files.paths)
         return taken
 
-    async def _measure(self, files: SourceFiles, source_id: SourceId) -> None:
+    async def _measure(self, files: Reader, source_id: SourceId) -> None:
         """Now and then, how much is unread; and whatever else is new of the source is written down."""
         if stopwatch() - self._lag_at >= _LAG_EVERY:
             self._lag_at = stopwatch()
@@ -196,7 +208,8 @@ class _Stage:
             try:
                 return work(*arguments)
             except OSError as error:
-                raise SourceUnavailable(f"{self._source.path}: {error}") from error
+                path = self._source.path or self._source.drop
+                raise SourceUnavailable(f"{path}: {error}") from error
             finally:
                 self._reading = False
 

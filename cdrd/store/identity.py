@@ -55,7 +55,8 @@ def keys_of(rows: Sequence[str], family: Family, recognition: Recognition) -> li
     sequence_at = table.row.index("sequence") if "sequence" in table.row else None
     count = len(table.times)
     keys = []
-    for row in rows:  # the loop that recognising costs most in: nothing is called here that need not be
+    # what recognising costs is spent in this loop: nothing is called here that need not be
+    for row in rows:
         columns = row.split("\t")
         said = read(columns)
         times = [_SECONDS[time] for time in said[:count]]
