@@ -72,6 +72,8 @@ class Whereabouts:
         self, content: OpenContent, alike: Iterable[Generation], *, settled: bool
     ) -> Judged:
         """What a rotated file is."""
+        if not content.read(0, 1) and content.is_whole():
+            return Judged(Verdict.COPY)  # nothing, compressed: that is how every file begins
         best = self._best(content, alike, at_path=False)
         if best is None:
             return self._unknown(content, settled=settled)
@@ -130,8 +132,9 @@ class Whereabouts:
                 return Judged(Verdict.COPY, self._read_in(other))
         was_copy_of = self._survey.copies.get(file.key)
         if was_copy_of is not None and file.size <= was_copy_of.position.offset:
-            # shorter than the checksum of its beginning, and truncated since it was seen to be a copy
-            return Judged(Verdict.ENDED, was_copy_of)
+            # too short for the checksum of its beginning; but it was seen to be a copy
+            away = self._place(was_copy_of, content).home in (Home.HERE, Home.NOWHERE)
+            return Judged(Verdict.ENDED if away else Verdict.COPY, was_copy_of)
         return Judged(Verdict.NEW if settled or _is_enough(content) else Verdict.WAIT)
 
     def _read_in(self, file: DiskFile) -> Generation | None:

@@ -291,6 +291,24 @@ def test_a_compressed_file_never_seen_before_is_read(
 
 
 @each_compression
+def test_a_compressed_file_with_nothing_in_it_is_looked_at_once(
+    follow: Follow, master: Path, suffix: str
+) -> None:
+    master.with_name(f"Master.csv.1{suffix}").write_bytes(COMPRESSORS[suffix](b""))
+    write(master, "a\n")
+    followed = follow()
+    followed.wait()
+    master.rename(master.with_name("aside"))
+    followed.wait()
+    master.with_name("aside").rename(master)
+    followed.restart()
+    write(master, "b\n")
+
+    assert followed.wait() == texts("a", "b")
+    assert not followed.heard(What.FILE_FINISHED)
+
+
+@each_compression
 def test_a_plain_file_and_its_compressed_twin_are_stored_once(
     follow: Follow, master: Path, suffix: str
 ) -> None:
