@@ -28,13 +28,15 @@ from cdrd.enrich.rules.outcome import (
     XFER_RULES,
 )
 from cdrd.enrich.rules.reached import REACHED_RULES
-from cdrd.records import AcctId, Attribution, Leg, UnattributedReason
+from cdrd.records import AcctId, Attribution, CelEvent, Leg, UnattributedReason
 
 UNSTORED = AcctId(0)
 """The acctid in the attribution of a leg that is not stored."""
 
 
-def attribute_call(legs: Sequence[Leg], directory: Directory | None) -> list[Attribution]:
+def attribute_call(
+    legs: Sequence[Leg], directory: Directory | None, events: Sequence[CelEvent] = ()
+) -> list[Attribution]:
     """One attribution for each leg, in the order of the legs.
 
     The legs are those of one linkedid, or of one uniqueid where the PBX writes no linkedid, in any order.
@@ -43,16 +45,18 @@ def attribute_call(legs: Sequence[Leg], directory: Directory | None) -> list[Att
     if directory is None:
         reason = UnattributedReason.NO_DIRECTORY
         return [Attribution(acctid=leg.acctid or UNSTORED, reason=reason) for leg in legs]
-    views = decided_views(legs, directory)
+    views = decided_views(legs, directory, events)
     if len(views) == 1:
         return [_attribution(views[0])]
     decided = {id(view.leg): _attribution(view) for view in views}
     return [decided[id(leg)] for leg in legs]
 
 
-def decided_views(legs: Sequence[Leg], directory: Directory) -> Sequence[LegView]:
+def decided_views(
+    legs: Sequence[Leg], directory: Directory, events: Sequence[CelEvent] = ()
+) -> Sequence[LegView]:
     """The legs in the order of time with everything decided, as `cdrd explain` tells of them."""
-    views = view_call(legs, directory)
+    views = view_call(legs, directory, events)
     if len(views) == 1:
         _decide(views[0])
         return views

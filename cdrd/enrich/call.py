@@ -21,8 +21,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from cdrd.enrich.channels import channel_number, local_half
 from cdrd.enrich.directory import Directory
 from cdrd.enrich.found import PartyKind
+from cdrd.enrich.hearing import hear
 from cdrd.enrich.legview import CONFERENCES, PARKING_APPS, LegView
-from cdrd.records import Leg
+from cdrd.enrich.told import correct, listen
+from cdrd.records import CelEvent, Leg
 
 MOST_HOPS = 20
 """Local channels in a row that are followed; a longer row is a loop, or somebody's joke."""
@@ -33,10 +35,18 @@ _GOES_ON = frozenset("gFe")
 _TELEPHONES = frozenset({PartyKind.STATION, PartyKind.UNLISTED})
 
 
-def view_call(legs: Iterable[Leg], directory: Directory) -> Sequence[LegView]:
+def view_call(
+    legs: Iterable[Leg], directory: Directory, events: Sequence[CelEvent] = ()
+) -> Sequence[LegView]:
     """The views of all legs of a call, linked, in the order of time."""
     views = [LegView(leg, directory) for leg in legs]
-    if len(views) > 1:
+    if events:
+        heard = hear(events)
+        views.sort(key=_in_time)
+        listen(views, heard)
+        _link(views)
+        correct(views, heard)
+    elif len(views) > 1:
         views.sort(key=_in_time)
         _link(views)
     elif views and views[0].replaced and not views[0].rowless:
@@ -126,6 +136,7 @@ def _follow(chain: Sequence[LegView]) -> None:
     talking: LegView | None = None
     for before, view in zip((None, *chain), chain, strict=False):
         view.before = before
+        view.rowless &= len(chain) == 1
         if view.leg.lastapp == "Park" or (before is not None and before.parked):
             view.parked = True
             continue

@@ -11,6 +11,8 @@ LONGEST_LASTDATA = 79
 
 _MASKS = ("AsyncGoto/", "Bridge/", "Parked/", "Transfered/")
 """What Asterisk puts before the name of a channel that another one has taken the place of."""
+_NAMED_TECHS = frozenset({"PJSIP", "SIP", "SCCP"})
+"""Where the channel has the name that was dialled; that of a DAHDI group or an IAX2 host need not."""
 _LOCAL = re.compile(r"Local/(.+)-([0-9a-f]+);([12])", re.DOTALL)
 
 
@@ -22,8 +24,8 @@ def channel_base(channel: str) -> str:
 
 def unmasked(base: str) -> str:
     """The name of the channel itself, of one whose place another channel has taken."""
-    for mask in _MASKS:
-        base = base.removeprefix(mask)
+    while base.startswith(_MASKS):
+        base = base.partition("/")[2]
     return base
 
 
@@ -79,6 +81,16 @@ def parse_dial(lastdata: str) -> Dialled:
     targets = tuple(_target(text) for text in parts[0].split("&") if "/" in text)
     options = parts[2] if len(parts) > 2 else ""  # noqa: PLR2004  the third argument: Dial(targets,timeout,options)
     return Dialled(targets, options, complete)
+
+
+def is_replaced(dialled: Dialled, reached: str) -> bool:
+    """Whether the channel of that name is none of those that were dialled."""
+    if not dialled.targets or not reached:
+        return False
+    for target in dialled.targets:
+        if target.base == reached or target.base.partition("/")[0] not in _NAMED_TECHS:
+            return False
+    return dialled.complete
 
 
 def _target(text: str) -> Target:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from cdrd.enrich.channels import NOT_DIALLED, parse_dial
+from cdrd.enrich.channels import NOT_DIALLED, is_replaced, parse_dial
 from cdrd.enrich.directory import Directory
 from cdrd.enrich.found import Did, Party, PartyKind
+from cdrd.enrich.heard import Told
 from cdrd.records import Attribution, CompanyId, Direction, Leg
 
 DIALLING_APPS = frozenset({"Dial", "RetryDial"})
 CONFERENCES = frozenset({"ConfBridge", "MeetMe", "Konference"})
 PARKING_APPS = frozenset({"Park", "ParkAndAnnounce", "ParkedCall"})
-_NAMED_TECHS = frozenset({"PJSIP", "SIP", "SCCP"})
-"""Where the channel has the name that was dialled; that of a DAHDI group or an IAX2 host need not."""
-_NOBODY_DIALS = frozenset({"", "s", "t", "i", "h", "a", "o", "e", "T", "~~s~~", "failed"})
+NOBODY_DIALS = frozenset({"", "s", "t", "i", "h", "a", "o", "e", "T", "~~s~~", "failed"})
 """Extensions of the dialplan's own."""
 
 
@@ -48,6 +48,8 @@ class LegView:
 
     plain = True
     """A leg alone, from the party that calls to the one that was dialled; nothing below is known of it."""
+    rowless = False
+    """Other rows of its channel may exist that nothing ties to it: there is no uniqueid."""
     before: LegView | None = None
     """The leg before it on the same channel."""
     dialler: LegView | None = None
@@ -81,6 +83,8 @@ class LegView:
     attribution: Attribution | None = None
 
     _did: bool | Did | None = False
+    heard_did = False
+    """The public number by which it came in is known from an event."""
     number_outside: str | None = None
     """The number that went outside, once it was asked for; empty where it went nowhere."""
     dialled = NOT_DIALLED
@@ -88,6 +92,9 @@ class LegView:
     """The number that the dialplan noted in a column or in userfield."""
     noted_auth: str | None = None
     """The extension whose PIN was keyed, as the dialplan noted it."""
+
+    told: Told | None = None
+    """What channel events tell of it; None where the call has none."""
 
     sort = 0
     """Which rules are for it: by the kinds of its ends, and by whether it is linked."""
@@ -106,6 +113,7 @@ class LegView:
             self.consulting = True
             self.plain = False
         if leg.uniqueid is None:
+            self.rowless = True
             self.plain = False
         if leg.extra or leg.userfield:
             columns = self.columns
@@ -118,14 +126,49 @@ class LegView:
 
     @property
     def did(self) -> Did | None:
-        """The public number by which it came in: what the dialplan noted, else dst."""
+        """The public number by which it came in: what was sent, what the dialplan noted, else dst."""
         if self._did is False:
+            found = self._heard_did() if self.told is not None else None
             noted = self.noted_number
-            found = self.directory.did(self.pbx, noted, self.at) if noted else None
+            if found is None and noted:
+                found = self.directory.did(self.pbx, noted, self.at)
             if found is None and self.leg.dst:
                 found = self.directory.did(self.pbx, self.leg.dst, self.at)
             self._did = found
         return self._did  # type: ignore[return-value]  # False is gone by now
+
+    def _heard_did(self) -> Did | None:
+        """A company's number where the channel began, or where the dialplan sent it from there."""
+        if self.transferrer is not None or self.calling.kind is PartyKind.LOCAL:
+            return None
+        for number in self.heard_numbers():
+            did = self.directory.did(self.pbx, number, self.at)
+            if did is not None:
+                self.heard_did = True
+                return did
+        return None
+
+    def heard_numbers(self) -> Iterator[str]:
+        """What was called, in the order of the dialplan; nothing of a channel that was called itself."""
+        channel = self.told.channel if self.told is not None else None
+        if channel is None or channel.was_called:
+            return
+        if channel.keyed:
+            yield channel.keyed
+            for prefix in self.directory.outside_prefixes(self.pbx, self.calling.company, self.at):
+                if channel.keyed.startswith(prefix) and self.calling.kind is not PartyKind.TRUNK:
+                    yield channel.keyed[len(prefix) :]
+        yield from channel.numbers
+        until = self.passed_until
+        yield from (place.exten for place in channel.places if place.at <= until and place.exten)
+
+    @property
+    def passed_until(self) -> datetime:
+        """Until when what the channel did led to this leg: the channel reached began, or the leg is over."""
+        reached = self.told.reached if self.told is not None else None
+        if reached is not None and reached.begun is not None:
+            return reached.begun
+        return self.ended + timedelta(seconds=1)
 
     def column(self, name: str) -> str | None:
         """What cdr_custom wrote beyond the columns of Asterisk."""
@@ -166,7 +209,7 @@ class LegView:
     def keyed(self) -> str | None:
         """dst, where somebody can have dialled it."""
         leg = self.leg
-        return None if leg.dst in _NOBODY_DIALS or leg.dcontext == "park-dial" else leg.dst
+        return None if leg.dst in NOBODY_DIALS or leg.dcontext == "park-dial" else leg.dst
 
     @property
     def answered(self) -> bool:
@@ -188,11 +231,6 @@ class LegView:
         return leg.enddate or leg.calldate + timedelta(seconds=leg.duration)
 
     @property
-    def rowless(self) -> bool:
-        """Whether other rows of its channel may exist that nothing ties to it (no uniqueid is written)."""
-        return self.leg.uniqueid is None
-
-    @property
     def picks_up(self) -> bool:
         """Whether it is the row of a pick-up code, which bears the name of the telephone that rang."""
         leg = self.leg
@@ -206,11 +244,4 @@ class LegView:
     @property
     def replaced(self) -> bool:
         """The channel reached is none of those that were dialled."""
-        dialled = self.dialled
-        reached = self.called.base
-        if not dialled.targets or not reached:
-            return False
-        for target in dialled.targets:
-            if target.base == reached or target.base.partition("/")[0] not in _NAMED_TECHS:
-                return False
-        return dialled.complete
+        return is_replaced(self.dialled, self.called.base)

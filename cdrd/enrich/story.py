@@ -12,7 +12,8 @@ from cdrd.enrich.found import Party
 from cdrd.enrich.legview import LegView
 from cdrd.enrich.printable import printable
 from cdrd.enrich.rules import SENTENCES
-from cdrd.records import Attribution, Leg, UnattributedReason
+from cdrd.enrich.rules.by_event import menu_passed
+from cdrd.records import Attribution, CelEvent, Leg, UnattributedReason
 
 _WHY_NOT = {
     UnattributedReason.NO_MATCH: "nothing in the directory owns any part of the leg",
@@ -26,14 +27,18 @@ _UNSAID = ("acctid", "reason", "rules")
 
 
 def explain(
-    leg: Leg, call: Sequence[Leg], attribution: Attribution, directory: Directory | None
+    leg: Leg,
+    call: Sequence[Leg],
+    attribution: Attribution,
+    directory: Directory | None,
+    events: Sequence[CelEvent] = (),
 ) -> Iterator[str]:
     """One line for each property that is filled, in the order of the attribution.
 
     Nothing that a caller or a PBX wrote reaches the terminal as more than visible characters.
     """
     rules: Mapping[str, str] = json.loads(attribution.rules)
-    evidence = _evidence(leg, call, directory) if directory is not None else {}
+    evidence = _evidence(leg, call, directory, events) if directory is not None else {}
     said = {**evidence, **_decisions(attribution)}
     for name, value in attribution._asdict().items():
         rule = rules.get(name)
@@ -70,11 +75,13 @@ def _decisions(attribution: Attribution) -> dict[str, str]:
     return {name: printable(v) for name in names if (v := getattr(attribution, name))}
 
 
-def _evidence(leg: Leg, call: Sequence[Leg], directory: Directory) -> dict[str, str]:
-    views = decided_views([leg, *(other for other in call if other != leg)], directory)
+def _evidence(
+    leg: Leg, call: Sequence[Leg], directory: Directory, events: Sequence[CelEvent]
+) -> dict[str, str]:
+    views = decided_views([leg, *(other for other in call if other != leg)], directory, events)
     view = next(view for view in views if view.leg is leg)
     columns = ("channel", "dstchannel", "src", "dst", "dcontext", "accountcode", "lastdata")
-    found = {name: getattr(leg, name) for name in columns} | _linked(view)
+    found = {name: getattr(leg, name) for name in columns} | _linked(view) | _heard(view)
     return {name: printable(str(value)) for name, value in found.items() if value}
 
 
@@ -92,6 +99,25 @@ def _linked(view: LegView) -> dict[str, str | None]:
         "recording_column": view.columns.recording,
         "ringing": view.leg.channel,
         "transferrer": _named(view.transferrer),
+    }
+
+
+def _heard(view: LegView) -> dict[str, str | None]:
+    """What channel events told."""
+    told = view.told
+    if told is None:
+        return {}
+    channel, transfer, parked_by = told.channel, told.transfer, told.parked_by
+    attended = transfer is not None and transfer.attended
+    return {
+        "keyed": channel.keyed if channel else None,
+        "menu": menu_passed(view),
+        "number_heard": next(view.heard_numbers(), None),
+        "parked_with": parked_by.exten if parked_by else None,
+        "picker": _named(view.picker),
+        "pin_extension": view.origin.extension,
+        "recorder": channel.name if channel else None,
+        "transfer_event": "ATTENDEDTRANSFER" if attended else "BLINDTRANSFER",
     }
 
 

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from cdrd.decode.cel import CelGrammar
+from cdrd.decode.chunks import decode_rows
+from cdrd.decode.event_rows import event_row
 from cdrd.enrich.attribution import attribute_call
 from cdrd.enrich.companies import load_companies
 from cdrd.enrich.directory import Directory
-from cdrd.records import AcctId, Attribution, Leg
+from cdrd.enrich.grouping import CallGroup, calls_of
+from cdrd.records import AcctId, Attribution, CelEvent, Chunk, Leg
+from support.events import cel_stored
 
 CAPTURES = Path(__file__).parents[1] / "captures"
 COMPANIES = Path(__file__).parents[1] / "unit" / "enrich" / "captures_companies.yaml"
@@ -96,24 +102,52 @@ def master_legs(capture: str) -> Sequence[Leg]:
     return [_leg(dict(zip(MASTER, row, strict=False)), zone, n) for n, row in enumerate(rows, 1)]
 
 
-INPUTS = {"cdr_csv": master_legs, "cdr_custom": custom_legs}
+@cache
+def cel_events(capture: str) -> Sequence[CelEvent]:
+    """The channel events of the same calls, where they were captured."""
+    path = CAPTURES / capture / "cel.csv.gz"
+    if not path.exists():
+        return ()
+    chunk = Chunk(gzip.decompress(path.read_bytes()), 0, 1, final=True)
+    grammar = CelGrammar(zone=ZONES.get(capture, "America/New_York"))
+    return [cel_stored(row).event for row in decode_rows(chunk, grammar, event_row).rows]
 
 
-def calls(legs: Sequence[Leg]) -> list[list[Leg]]:
-    """The legs of each linkedid, or of each uniqueid where there is no linkedid."""
-    found: dict[str, list[Leg]] = {}
-    for leg in legs:
-        found.setdefault(leg.linkedid or leg.uniqueid or f"alone {leg.acctid}", []).append(leg)
-    return list(found.values())
+class Input(NamedTuple):
+    """What a site can have: which records, and whether it has channel events."""
+
+    legs: Callable[[str], Sequence[Leg]]
+    events: Callable[[str], Sequence[CelEvent]]
+
+
+def no_events(_capture: str) -> Sequence[CelEvent]:
+    """A site that writes no channel events."""
+    return ()
+
+
+INPUTS = {
+    "cdr_csv": Input(master_legs, no_events),
+    "cdr_custom": Input(custom_legs, no_events),
+    "cdr_custom and cel": Input(custom_legs, cel_events),
+    "cdr_csv and cel": Input(master_legs, cel_events),
+}
+
+
+@cache
+def calls(capture: str, kind: str) -> Sequence[CallGroup]:
+    """The calls of a capture that have legs."""
+    source = INPUTS[kind]
+    return [call for call in calls_of(source.legs(capture), source.events(capture)) if call.legs]
 
 
 @cache
 def attributions(capture: str, kind: str) -> dict[int, Attribution]:
     """What is decided of each leg of a capture, by its acctid."""
-    decided = (
-        a for call in calls(INPUTS[kind](capture)) for a in attribute_call(call, directory())
-    )
-    return {attribution.acctid: attribution for attribution in decided}
+    return {
+        attribution.acctid: attribution
+        for call in calls(capture, kind)
+        for attribution in attribute_call(call.legs, directory(), call.events)
+    }
 
 
 class Truth(NamedTuple):

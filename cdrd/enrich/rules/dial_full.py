@@ -8,6 +8,7 @@ from __future__ import annotations
 from cdrd.enrich.found import PartyKind
 from cdrd.enrich.legview import CONFERENCES, LegView
 from cdrd.enrich.rules import Rules, rule
+from cdrd.enrich.rules.by_event import fetched_event, number_in_full_event
 from cdrd.enrich.rules.numbers import (
     UNKNOWABLE,
     dialling_of_leg,
@@ -113,6 +114,8 @@ def extension_in_full(view: LegView) -> str | None:
 DIAL_FULL_RULES: Rules[str] = Rules(
     expanded_by_dialler,
     number_in_full,
+    fetched_event,
+    number_in_full_event,
     number_called_in_full,
     no_party_called,
     queue_called,

@@ -8,6 +8,12 @@ from __future__ import annotations
 from cdrd.enrich.found import PartyKind
 from cdrd.enrich.legview import LegView
 from cdrd.enrich.rules import Rules, rule
+from cdrd.enrich.rules.by_event import (
+    keyed_event,
+    keyed_to_consult_event,
+    keyed_to_park_event,
+    keyed_to_transfer_event,
+)
 from cdrd.enrich.rules.evidence import dst_is_number
 from cdrd.enrich.rules.numbers import (
     UNKNOWABLE,
@@ -146,6 +152,10 @@ def _names_another(view: LegView) -> bool:
 
 DIAL_SHORT_RULES: Rules[str] = Rules(
     keyed_by_dialler,
+    keyed_to_park_event,
+    keyed_to_transfer_event,
+    keyed_to_consult_event,
+    keyed_event,
     keyed_before_parking,
     contradicting_rows,
     keyed_before_local_channel,

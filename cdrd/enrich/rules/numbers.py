@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from cdrd.enrich.call import far_leg
+from cdrd.enrich.channels import parse_dial
 from cdrd.enrich.dialling import Dialling, is_number
 from cdrd.enrich.found import PartyKind
 from cdrd.enrich.legview import LegView
 from cdrd.records import Direction
 
 _SHORTEST_NUMBER = 3
+_LONGEST_PREFIX = 3
 UNKNOWABLE = ""
 """The answer of a rule that has decided that the legs at hand cannot tell."""
 
@@ -24,6 +26,8 @@ def number_sent(view: LegView) -> str | None:
     A leg after a Dial() that failed is for the number of that; one after an attended transfer is for
     what had been dialled for the consultation.
     """
+    if view.attended and view.consultation is None:
+        return _number_consulted(view)
     leg: LegView | None = view.consultation if view.attended else view
     leg = far_leg(leg) if leg is not None else None
     while leg is not None:
@@ -33,6 +37,16 @@ def number_sent(view: LegView) -> str | None:
         before = leg.before
         failed = before is not None and not leg.leg.dstchannel and before.leg.dst == leg.leg.dst
         leg = before if failed else None
+    return None
+
+
+def _number_consulted(view: LegView) -> str | None:
+    """Where the leg of the consultation is not at hand: what its channel dialled, as events say."""
+    second = view.told.second if view.told is not None else None
+    for started in second.started if second is not None else ():
+        for target in parse_dial(started.data).targets:
+            if target.base == view.called.base and target.number and is_number(target.number):
+                return target.number
     return None
 
 
@@ -67,6 +81,19 @@ def without_prefix(view: LegView) -> str | None:
     if dst is None or view.replaced:
         return None  # dst is what was dialled before another took the place of the party
     return _stripped(view, dst)
+
+
+def as_keyed(view: LegView, keyed: str) -> str:
+    """What a telephone keyed: a feature code as it is, an outside number without the prefix for a line."""
+    if not goes_outside(view) and view.direction is not Direction.ONNET:
+        return keyed
+    rest = _stripped(view, keyed)
+    dst, number = view.leg.dst, outside_number(view)
+    if rest != keyed or number is None or not 0 < len(keyed) - len(dst) <= _LONGEST_PREFIX:
+        return rest
+    # a prefix that companies.yaml does not name: the dialplan took it off
+    written = dialling_of_leg(view).written
+    return dst if keyed.endswith(dst) and written(dst) == written(number) else rest
 
 
 def number_for_local_channel(view: LegView) -> str | None:

@@ -22,6 +22,14 @@ from __future__ import annotations
 from cdrd.enrich.found import PartyKind
 from cdrd.enrich.legview import LegView, Origin
 from cdrd.enrich.rules import NOT_STATION, Rules, rule
+from cdrd.enrich.rules.by_event import (
+    context_passed_event,
+    forward_event,
+    let_through_event,
+    number_called_event,
+    pickup_event,
+    transfer_event,
+)
 from cdrd.enrich.rules.evidence import (
     believed_account,
     dst_is_number,
@@ -172,16 +180,22 @@ def unowned_station_called(view: LegView) -> Origin | None:
 
 
 ORIGIN_RULES: Rules[Origin] = Rules(
+    pickup_event,
     picked_up_by,
+    transfer_event,
     transferrer,
+    forward_event,
     forwarder,
     caller_of_local_channel,
     originated,
     pin,
+    let_through_event,
     calling_endpoint,
+    number_called_event,
     number_called,
     endpoint_called,
     context_entered,
+    context_passed_event,
     own_trunk,
     context_to_outside,
     endpoint_named_by_extension,

@@ -5,6 +5,15 @@ from __future__ import annotations
 from cdrd.enrich.found import PartyKind
 from cdrd.enrich.legview import PARKING_APPS, LegView
 from cdrd.enrich.rules import NOT_STATION, Rules, rule
+from cdrd.enrich.rules.by_event import (
+    menu_event,
+    parking_event,
+    picked_up_event,
+    pin_event,
+    pin_owner_event,
+    recording_event,
+    transferrer_event,
+)
 from cdrd.enrich.rules.evidence import from_outside
 from cdrd.records import CompanyId, Direction
 
@@ -136,7 +145,7 @@ def handed_on_by(view: LegView) -> str | None:
     return party.extension or party.base.partition("/")[2] or None
 
 
-XFER_RULES: Rules[str] = Rules(handed_on_by)
+XFER_RULES: Rules[str] = Rules(transferrer_event, handed_on_by)
 
 
 @rule("its number leads to a menu, or it was in the menu {dcontext}", calling=NOT_STATION)
@@ -207,10 +216,10 @@ def recording(view: LegView) -> str | None:
     return view.column(view.columns.recording)
 
 
-IVR_RULES: Rules[bool] = Rules(through_menu)
-PARKING_RULES: Rules[bool] = Rules(parked)
-PICKUP_RULES: Rules[bool] = Rules(picked_up, pickup_code)
-PIN_RULES: Rules[bool] = Rules(with_pin)
-AUTH_RULES: Rules[str] = Rules(pin_owner)
+IVR_RULES: Rules[bool] = Rules(menu_event, through_menu)
+PARKING_RULES: Rules[bool] = Rules(parking_event, parked)
+PICKUP_RULES: Rules[bool] = Rules(picked_up_event, picked_up, pickup_code)
+PIN_RULES: Rules[bool] = Rules(with_pin, pin_event)
+AUTH_RULES: Rules[str] = Rules(pin_owner, pin_owner_event)
 BOUNCE_RULES: Rules[bool] = Rules(came_back)
-RECORDING_RULES: Rules[str] = Rules(recording)
+RECORDING_RULES: Rules[str] = Rules(recording, recording_event)

@@ -89,11 +89,11 @@ def test_what_cannot_be_known_is_said_to_be_so() -> None:
 
 
 def test_every_decision_of_every_capture_is_told_with_its_evidence() -> None:
-    for legs in INPUTS.values():
-        for call in calls(legs("main")):
-            for attribution in attribute_call(call, directory()):
-                (leg,) = (leg for leg in call if leg.acctid == attribution.acctid)
-                lines = list(explain(leg, call, attribution, directory()))
+    for kind in INPUTS:
+        for legs, events in calls("main", kind):
+            for attribution in attribute_call(legs, directory(), events):
+                (leg,) = (leg for leg in legs if leg.acctid == attribution.acctid)
+                lines = list(explain(leg, legs, attribution, directory(), events))
                 rules = json.loads(attribution.rules)
                 assert len(rules) + (attribution.reason is not None) == len(lines)
                 assert not any("(no " in line for line in lines), lines

@@ -1,0 +1,257 @@
+"""Which legs and events are one call, and which others must be looked for before that is known.
+
+Asterisk gives what belongs together one linkedid, with exceptions. An attended transfer joins two
+linkedids, and CDRs keep both; plain Master.csv has no linkedid at all, so that the two ends of a Local
+channel have nothing in common but its name. What joins, from certain to merely sure:
+
+- the same linkedid or uniqueid; a linkedid is the uniqueid of the oldest channel, so the two mix;
+- what channel events say: both linkedids of a channel that changed its own, and the channels that a
+  transfer, a pick-up or the end of parking names;
+- the same channel, by its name, where a leg's own columns say that another row knows more of it. Names
+  begin again when Asterisk is restarted, so the two must touch in time, and the name must end in
+  Asterisk's serial number: others are used again at once (`DAHDI/1-1`, `IAX2/carrier-77`).
+
+A conference joins nobody: its rows pair callers who each called by themselves, perhaps for days.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from cdrd.enrich.channels import channel_base, is_replaced, local_half, parse_dial, unmasked
+from cdrd.enrich.legview import CONFERENCES, DIALLING_APPS
+from cdrd.records import CelEvent, Leg
+
+TOUCHING = timedelta(seconds=1)
+"""Between two mentions of one channel: times of CDRs are cut to whole seconds."""
+
+_LONGEST_CALL = timedelta(hours=12)
+"""A channel that seems older than this has a uniqueid that means something else."""
+
+_SERIAL = re.compile(r".+-[0-9a-f]{8,}(;[12])?", re.DOTALL)
+_BORN = re.compile(r"(?:.*-)?([0-9]{9,11})\.[0-9]+", re.DOTALL)
+_NAMED = ("transferee_channel", "transfer_target_channel", "channel2", "pickup_channel")
+"""Keys of an event's JSON, followed by `_name`, `_uniqueid` or nothing; old versions write names only."""
+
+
+class CallGroup(NamedTuple):
+    """What is one call. Events may have no legs: NoCDR(), a number that does not exist."""
+
+    legs: list[Leg]
+    events: list[CelEvent]
+
+
+class RelatedKeys(NamedTuple):
+    """What other legs and events of a call may be found by."""
+
+    ids: set[str]
+    """uniqueids and linkedids, to be looked for in both columns."""
+    channels: set[str]
+    """Names of channels, to be looked for as channel and as dstchannel."""
+
+
+def calls_of(legs: Sequence[Leg], events: Sequence[CelEvent] = ()) -> list[CallGroup]:
+    """The calls that these make, in the order of their first leg; all that is known of one is in one."""
+    calls = _Calls(legs, events)
+    calls.join_by_ids()
+    calls.join_by_names()
+    return calls.groups()
+
+
+def related_keys(legs: Iterable[Leg], events: Iterable[CelEvent] = ()) -> RelatedKeys:
+    """What to look for to know the whole call: one hop, since what is found may name more.
+
+    Most legs name their own ids only, so that most calls cost no look-up by channel.
+    """
+    keys = RelatedKeys(set(), set())
+    for leg in legs:
+        keys.ids.update(name for name in (leg.uniqueid, leg.linkedid) if name)
+        keys.channels.update(_channels_wanted(leg))
+    for event in events:
+        keys.ids.update(name for name in (event.uniqueid, *_ids_said(event)) if name)
+        keys.channels.update(_names_said(event))
+    return keys
+
+
+class _Mention(NamedTuple):
+    """A leg, or a channel's events, say that a channel was there from then until then."""
+
+    begin: datetime
+    end: datetime
+    node: int
+
+
+class _Calls:
+    """Legs and channels of events, joined step by step; each set is known by one of its nodes."""
+
+    def __init__(self, legs: Sequence[Leg], events: Sequence[CelEvent]) -> None:
+        self._legs = legs
+        self._events = events
+        self._to = list(range(len(legs)))
+        self._ids: dict[tuple[str, str], int] = {}
+
+    def _root(self, node: int) -> int:
+        to = self._to
+        while to[node] != node:
+            to[node] = node = to[to[node]]
+        return node
+
+    def _join(self, one: int, other: int) -> None:
+        """The earlier node is the root, so that groups come in the order of their first leg."""
+        low, high = sorted((self._root(one), self._root(other)))
+        self._to[high] = low
+
+    def _named(self, node: int, pbx: str, name: str) -> None:
+        known = self._ids.setdefault((pbx, name), node)
+        if known != node:
+            self._join(known, node)
+
+    def _channel(self, event: CelEvent) -> int:
+        """The node of an event's channel."""
+        key = event.pbx, event.uniqueid
+        if key not in self._ids:
+            self._ids[key] = len(self._to)
+            self._to.append(len(self._to))
+        return self._ids[key]
+
+    def join_by_ids(self) -> None:
+        for node, leg in enumerate(self._legs):
+            if leg.linkedid:
+                self._named(node, leg.pbx, leg.linkedid)
+            if leg.uniqueid and leg.uniqueid != leg.linkedid:
+                self._named(node, leg.pbx, leg.uniqueid)
+        for event in self._events:
+            node = self._channel(event)
+            for name in _ids_said(event):
+                self._named(node, event.pbx, name)
+
+    def join_by_names(self) -> None:
+        """Only names that somebody asks for; of most calls nobody does."""
+        wanted = {name for leg in self._legs for name in _channels_wanted(leg)}
+        wanted.update(name for event in self._events for name in _names_said(event))
+        if not wanted:
+            return
+        mentions: defaultdict[tuple[str, str], list[_Mention]] = defaultdict(list)
+        for pbx, name, mention in (*self._said_by_legs(wanted), *self._said_by_events()):
+            if name in wanted:
+                mentions[pbx, _whole(name)].append(mention)
+        for of_one_name in mentions.values():
+            self._join_touching(sorted(of_one_name))
+
+    def _said_by_legs(self, wanted: set[str]) -> Iterator[tuple[str, str, _Mention]]:
+        for node, leg in enumerate(self._legs):
+            name = unmasked(leg.channel)
+            if name in wanted:
+                begin = min(leg.calldate, _born(leg) or leg.calldate)
+                yield leg.pbx, name, _Mention(begin, _ended(leg), node)
+            if leg.dstchannel in wanted and leg.lastapp not in CONFERENCES:
+                yield leg.pbx, leg.dstchannel, _Mention(leg.calldate, _ended(leg), node)
+
+    def _said_by_events(self) -> Iterator[tuple[str, str, _Mention]]:
+        lives: dict[tuple[str, str, int], _Mention] = {}
+        for event in self._events:
+            at, node = event.eventtime, self._channel(event)
+            for name in (event.channame, *_names_said(event)):
+                key = event.pbx, name, node
+                life = lives.get(key)
+                begin, end = (min(life.begin, at), max(life.end, at)) if life else (at, at)
+                lives[key] = _Mention(begin, end, node)
+        for (pbx, name, _), life in lives.items():
+            yield pbx, name, life
+
+    def _join_touching(self, mentions: Sequence[_Mention]) -> None:
+        last, until = mentions[0].node, mentions[0].end
+        for mention in mentions[1:]:
+            if mention.begin <= until + TOUCHING:
+                self._join(last, mention.node)
+            last, until = mention.node, max(until, mention.end)
+
+    def groups(self) -> list[CallGroup]:
+        groups: dict[int, CallGroup] = {}
+        for node, leg in enumerate(self._legs):
+            groups.setdefault(self._root(node), CallGroup([], [])).legs.append(leg)
+        for event in self._events:
+            root = self._root(self._channel(event))
+            groups.setdefault(root, CallGroup([], [])).events.append(event)
+        return list(groups.values())
+
+
+def _ids_said(event: CelEvent) -> Iterator[str]:
+    """Every id of which the event says that it is the same call."""
+    if event.linkedid:
+        yield event.linkedid
+    extra = event.extra
+    if extra:
+        for key in _NAMED:
+            uniqueid = extra.get(f"{key}_uniqueid")
+            if uniqueid and isinstance(uniqueid, str):
+                yield uniqueid
+
+
+def _names_said(event: CelEvent) -> Iterator[str]:
+    """Channels that the event names without their uniqueid."""
+    extra = event.extra
+    if not extra:
+        return
+    names = [extra.get("retriever")]
+    for key in _NAMED:
+        if f"{key}_uniqueid" not in extra:
+            names += [extra.get(f"{key}_name"), extra.get(key)]
+    for name in names:
+        if isinstance(name, str) and _SERIAL.fullmatch(name):
+            yield name
+
+
+def _channels_wanted(leg: Leg) -> list[str]:
+    """The channels of which another row may tell more than this leg does."""
+    wanted = []
+    if _took_another_s_place(leg):
+        wanted.append(leg.dstchannel)
+    if not leg.linkedid:
+        if not leg.uniqueid or leg.lastapp in ("AppDial", "ParkedCall") or _called_before(leg):
+            wanted.append(leg.channel)
+        wanted += [name for name in (leg.channel, leg.dstchannel) if name.startswith("Local/")]
+    return [half for name in wanted if _SERIAL.fullmatch(name) for half in _halves(unmasked(name))]
+
+
+def _halves(name: str) -> tuple[str, ...]:
+    """Both ends of a Local channel; any other channel is itself."""
+    half = local_half(name)
+    return (name,) if half is None else (f"Local/{half.pair};1", f"Local/{half.pair};2")
+
+
+def _took_another_s_place(leg: Leg) -> bool:
+    """Whether the channel reached is not the one that was called: somebody consulted it before, fetched
+    the call from parking, or picked it up. Queue() does not say whom it called.
+    """
+    if not leg.dstchannel:
+        return False
+    if leg.lastapp in DIALLING_APPS:
+        return is_replaced(parse_dial(leg.lastdata), channel_base(leg.dstchannel))
+    return leg.lastapp == "AppDial" or (leg.lastapp == "Queue" and leg.disposition == "ANSWERED")
+
+
+def _called_before(leg: Leg) -> bool:
+    """Whether the channel is older than its leg: it was called before it called, or has an earlier leg."""
+    born = _born(leg)
+    return born is not None and leg.calldate > born + TOUCHING
+
+
+def _ended(leg: Leg) -> datetime:
+    return leg.enddate or leg.calldate + timedelta(seconds=leg.duration)
+
+
+def _born(leg: Leg) -> datetime | None:
+    """When Asterisk made the leg's channel, which its uniqueid begins with."""
+    match = _BORN.fullmatch(leg.uniqueid) if leg.uniqueid else None
+    born = datetime.fromtimestamp(int(match[1]), UTC) if match else None
+    return born if born is not None and abs(leg.calldate - born) <= _LONGEST_CALL else None
+
+
+def _whole(name: str) -> str:
+    """One name for both ends of a Local channel."""
+    return name[:-2] if name.endswith((";1", ";2")) else name

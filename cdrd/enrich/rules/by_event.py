@@ -1,0 +1,289 @@
+"""What channel events say outright. These rules come before those that infer the same from records.
+
+The menu is known by what only menus do: BackGround() listens for an extension while it plays, Directory()
+finds one by name, and Read() of a single digit, or of the very extension that the caller is then put
+through to. Playback() only announces, and Read() of more digits may ask for a PIN.
+"""
+
+from __future__ import annotations
+
+from cdrd.enrich.found import Party, PartyKind
+from cdrd.enrich.heard import Channel, Started, Transfer
+from cdrd.enrich.legview import NOBODY_DIALS, LegView, Origin
+from cdrd.enrich.rules import NOT_STATION, rule
+from cdrd.enrich.rules.evidence import believed_account, from_outside
+from cdrd.enrich.rules.numbers import UNKNOWABLE, as_keyed, is_public
+from cdrd.records import Direction
+
+_MENUS = frozenset({"background", "backgrounddetect", "directory"})
+_RECORDERS = frozenset({"mixmonitor", "monitor", "record"})
+_ASKS_FOR_PIN = frozenset({"authenticate", "vmauthenticate"})
+
+
+def _of_party(party: Party | None) -> Origin | None:
+    if party is None or party.company is None:
+        return None
+    return Origin(inside=True, company=party.company, extension=party.extension)
+
+
+@rule("the event PICKUP says that {picker} took the call", plain=False)
+def pickup_event(view: LegView) -> Origin | None:
+    """The row of a pick-up code is the picker's, though it names the channel that rang."""
+    told = view.told
+    if told is None or told.pickup is None or not view.pickup_code:
+        return None
+    return _of_party(view.picker)
+
+
+@rule("the event {transfer_event} says that {transferrer} handed the call on", plain=False)
+def transfer_event(view: LegView) -> Origin | None:
+    """After a transfer the transferrer answers for the call."""
+    return _of_party(view.transferrer) if _transfer(view) is not None else None
+
+
+def _transfer(view: LegView) -> Transfer | None:
+    return view.told.transfer if view.told is not None else None
+
+
+@rule("the event FORWARD says that {forwarder} sent the call on", plain=False)
+def forward_event(view: LegView) -> Origin | None:
+    """The way on is the forwarding extension's; the leg that the caller dialled stays the caller's."""
+    dialler = view.dialler
+    if dialler is None or dialler.told is None or dialler.told.forward is None:
+        return None
+    return _of_party(dialler.forwarder)
+
+
+@rule(
+    "the event CHAN_START says that {number_heard} was called, which belongs to {company}",
+    plain=False,
+    calling=NOT_STATION,
+)
+def number_called_event(view: LegView) -> Origin | None:
+    """A call from outside is that of the owner of the number, wherever the dialplan took it."""
+    if not from_outside(view) or view.did is None or not view.heard_did:
+        return None
+    return Origin(inside=False, company=view.did.company)
+
+
+@rule(
+    "events say that the call from outside went through a context of {company}",
+    plain=False,
+    calling=NOT_STATION,
+)
+def context_passed_event(view: LegView) -> Origin | None:
+    """Where neither the number nor what was reached tells, but the dialplan went through a company's part."""
+    channel = view.told.channel if view.told is not None else None
+    if channel is None or channel.was_called or not from_outside(view):
+        return None
+    for place in channel.places:
+        entry = view.directory.context(view.pbx, place.context, view.at)
+        if entry is not None and entry.company and place.at <= view.passed_until:
+            return Origin(inside=False, company=entry.company)
+    return None
+
+
+@rule("the event {transfer_event} names {transferrer}", plain=False)
+def transferrer_event(view: LegView) -> str | None:
+    """The transferrer's extension, or its endpoint where that has none."""
+    party = view.transferrer if _transfer(view) is not None else None
+    if party is None or party.kind not in (PartyKind.STATION, PartyKind.UNLISTED):
+        return None
+    return party.extension or party.base.partition("/")[2] or None
+
+
+@rule("the events PARK_START and PARK_END tell of it", plain=False)
+def parking_event(view: LegView) -> bool | None:
+    """From the parking on, until somebody hands the call on."""
+    return True if view.told is not None and view.told.parking is not None else None
+
+
+@rule("the event PICKUP tells of it", plain=False)
+def picked_up_event(view: LegView) -> bool | None:
+    """Every leg of a call that was picked up."""
+    return True if view.told is not None and view.told.pickup is not None else None
+
+
+@rule("events say that the caller heard the menu {menu}", plain=False, calling=NOT_STATION)
+def menu_event(view: LegView) -> bool | None:
+    """A menu leaves no row of its own, but its application starts on the caller's channel."""
+    if view.origin.inside:
+        return None
+    return True if menu_passed(view) else None
+
+
+def menu_passed(view: LegView) -> str:
+    """The menu that the calling channel went through before this leg; empty where there was none."""
+    channel = view.told.channel if view.told is not None else None
+    if channel is None or channel.was_called:
+        return ""
+    until = view.passed_until
+    for started in channel.started:
+        if started.at <= until and _is_menu(started, channel):
+            return f"{started.app}({started.data})"
+    for place in channel.places:
+        entry = view.directory.context(view.pbx, place.context, view.at)
+        if entry is not None and entry.detail.get("ivr") and place.at <= until:
+            return place.context
+    return ""
+
+
+def _is_menu(started: Started, channel: Channel) -> bool:
+    if started.app in _MENUS:
+        return True
+    if started.app != "read":
+        return False
+    arguments = started.data.split(",")
+    if len(arguments) > 2 and arguments[2].strip() == "1":  # noqa: PLR2004  Read(variable,file,maxdigits)
+        return True
+    after = [place for place in channel.places if place.at > started.at]
+    went_to = after[0].exten if after else ""
+    keyed = "".join(
+        d for at, d in channel.digits if at >= started.at and (not after or at <= after[0].at)
+    )
+    return bool(went_to) and keyed.rstrip("#") == went_to
+
+
+@rule(
+    "events say that a PIN was asked for, and that the call went on",
+    plain=False,
+    calling=NOT_STATION,
+)
+def pin_event(view: LegView) -> bool | None:
+    """Who dials in and is let through to dial on has shown who it is."""
+    return True if _let_through(view) is not None else None
+
+
+def _let_through(view: LegView) -> Started | None:
+    """DISA() on a channel from outside, with a password or after a PIN was read, before this leg."""
+    channel = view.told.channel if view.told is not None else None
+    if channel is None or view.calling.kind is not PartyKind.TRUNK or not view.dialled.targets:
+        return None
+    asked = None
+    for started in channel.started:
+        if started.at > view.passed_until:
+            break
+        is_open = started.app == "disa" and started.data.lower().startswith("no-password")
+        if (
+            started.app in _ASKS_FOR_PIN
+            or started.app == "read"
+            or (started.app == "disa" and not is_open)
+        ):
+            asked = asked or started
+        if started.app == "disa" and asked is not None:
+            return started
+    return None
+
+
+@rule("events say that DISA() let the caller dial as {company}", plain=False, calling=NOT_STATION)
+def let_through_event(view: LegView) -> Origin | None:
+    """The company in whose context DISA() dials, or whose account code the PIN gave the channel."""
+    started = _let_through(view)
+    if started is None:
+        return None
+    arguments = started.data.split(",")
+    name = arguments[1] if len(arguments) > 1 and arguments[1] else started.context
+    entry = view.directory.context(view.pbx, name, view.at)
+    account = believed_account(view)
+    company = (entry.company if entry else None) or (account.company if account else None)
+    if company is None:
+        return None
+    return Origin(inside=True, company=company, extension=pin_owner_event.decide(view))
+
+
+@rule("events say that {pin_extension} keyed its PIN", plain=False, calling=NOT_STATION)
+def pin_owner_event(view: LegView) -> str | None:
+    """The extension that the account code names, which the dialplan gave the channel after the PIN."""
+    if _let_through(view) is None or view.told is None or view.told.channel is None:
+        return None
+    for code in reversed(view.told.channel.accounts):
+        account = view.directory.account(view.pbx, code, view.at)
+        if account is not None and view.owns(account.company, account.extension):
+            return account.extension
+    return None
+
+
+@rule("events say that {recorder} recorded it", plain=False)
+def recording_event(view: LegView) -> str | None:
+    """The file that MixMonitor() or Monitor() was told to write, on either channel of the leg."""
+    told = view.told
+    for channel in (told.channel, told.reached) if told is not None else ():
+        for started in channel.started if channel is not None else ():
+            name = started.data.partition(",")[0]
+            if (
+                started.app in _RECORDERS
+                and name
+                and view.at <= started.at.replace(microsecond=0) <= view.ended
+            ):
+                return name
+    return None
+
+
+@rule("what the parker keyed, {parked_with}, says the event BLINDTRANSFER", plain=False)
+def keyed_to_park_event(view: LegView) -> str | None:
+    """A call inside that somebody fetched went where the parker had sent it: to the parking extension.
+
+    One that comes back to the parker is still the call that the caller made.
+    """
+    told = view.told
+    if told is None or told.parking is None or view.direction is not Direction.INTERNAL:
+        return None
+    if not told.parking.fetched_by or told.parked_by is None:
+        return None
+    return told.parked_by.exten or UNKNOWABLE
+
+
+@rule("what {transferrer} keyed, says the event BLINDTRANSFER", plain=False)
+def keyed_to_transfer_event(view: LegView) -> str | None:
+    """Of a blind transfer, where to; whatever the dialplan made of it."""
+    transfer = _transfer(view)
+    if transfer is None or transfer.attended or not transfer.exten:
+        return None
+    return as_keyed(view, transfer.exten)
+
+
+@rule("what {transferrer} keyed to consult, say the events", plain=False)
+def keyed_to_consult_event(view: LegView) -> str | None:
+    """Of an attended transfer: where the channel of the consultation began."""
+    transfer = _transfer(view)
+    if transfer is None or not transfer.attended or view.told is None:
+        return None
+    consulted = view.consultation
+    if consulted is not None and consulted.attribution is not None:
+        return consulted.attribution.dial_short
+    second = view.told.second
+    if second is None or second.was_called or second.keyed in NOBODY_DIALS:
+        return None
+    return as_keyed(view, second.keyed)
+
+
+@rule("the channel began at {keyed}, says the event CHAN_START", plain=False)
+def keyed_event(view: LegView) -> str | None:
+    """What a telephone keyed, before the dialplan made another number of it."""
+    channel = view.told.channel if view.told is not None else None
+    if channel is None or channel.was_called or not view.origin.inside:
+        return None
+    if view.calling.kind not in (PartyKind.STATION, PartyKind.UNLISTED) or view.dialler is not None:
+        return None
+    if view.transferrer is not None or not channel.keyed or channel.keyed in NOBODY_DIALS:
+        return None
+    return as_keyed(view, channel.keyed)
+
+
+@rule("the carrier sent {number_heard}, says the event CHAN_START", plain=False)
+def number_in_full_event(view: LegView) -> str | None:
+    """From outside: the number where the call began, whoever's it is."""
+    if view.direction is not Direction.INBOUND or view.calling.kind is PartyKind.LOCAL:
+        return None
+    if view.did is not None:
+        return view.did.number if view.heard_did else None
+    for number in view.heard_numbers():
+        if is_public(view, number):
+            return view.directory.dialling(view.pbx, view.origin.company).written(number)
+    return None
+
+
+@rule("who fetched the call was not dialled, says the event PARK_END", plain=False)
+def fetched_event(view: LegView) -> str | None:
+    """What the parker keyed is the parking extension, which is nobody."""
+    return UNKNOWABLE if keyed_to_park_event.decide(view) is not None else None

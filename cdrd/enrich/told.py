@@ -1,0 +1,226 @@
+"""What the channel events tell of each leg: they say outright what the legs only let one infer.
+
+The legs are linked by themselves first. Where an event says who transferred, picked up, parked or sent on,
+that replaces what was inferred; where no event says so, the inference stays, for sites choose which events
+they write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+from cdrd.enrich.channels import LONGEST_LASTDATA, channel_base, parse_dial, unmasked
+from cdrd.enrich.found import Party
+from cdrd.enrich.heard import Channel, Forward, Heard, Parking, Pickup, Told, Transfer
+from cdrd.enrich.legview import DIALLING_APPS, LegView
+
+_PARKS = timedelta(seconds=2)
+"""A blind transfer to the extension that parks is followed at once by the parking."""
+_SECOND = timedelta(seconds=1)
+_MOVED = 23
+"""The hang-up cause of a telephone that sent the call on (302)."""
+
+_Chains = Mapping[str, Sequence[LegView]]
+
+
+def listen(views: Sequence[LegView], heard: Heard) -> None:
+    """Before the legs are linked: each learns of its channels, and what Dial() was told in full."""
+    for view in views:
+        leg = view.leg
+        channel = heard.channel(leg.channel, leg.uniqueid)
+        reached = heard.channel(leg.dstchannel) if leg.dstchannel else None
+        view.told = Told(channel, reached)
+        view.plain = False
+        if channel is not None and len(leg.lastdata.encode(errors="replace")) >= LONGEST_LASTDATA:
+            whole = _whole_data(channel, view)
+            view.dialled = parse_dial(whole) if whole else view.dialled
+
+
+def _whole_data(channel: Channel, view: LegView) -> str:
+    leg = view.leg
+    if leg.lastapp not in DIALLING_APPS:
+        return ""
+    app, cut = leg.lastapp.lower(), leg.lastdata.rstrip("\ufffd")
+    found = (s.data for s in channel.started if s.app == app and s.data.startswith(cut))
+    return next(found, "")
+
+
+def correct(views: Sequence[LegView], heard: Heard) -> None:
+    """After the legs are linked: what events say takes the place of what was inferred."""
+    chains: dict[str, list[LegView]] = {}
+    for view in views:
+        chains.setdefault(unmasked(view.leg.channel), []).append(view)
+    for chain in chains.values():
+        _not_handed_on(chain)
+    moves: list[Transfer | Parking] = [*heard.transfers, *heard.parkings]
+    for move in sorted(moves, key=lambda move: move.at):
+        if isinstance(move, Parking):
+            _park(move, chains, heard)
+        elif _parking_of(move, heard) is None:
+            _transfer(move, chains, heard)
+    for pickup in heard.pickups:
+        _pick_up(pickup, chains)
+    for forward in heard.forwards:
+        _forward(forward, chains, heard)
+
+
+def _not_handed_on(chain: Sequence[LegView]) -> None:
+    """Whoever hung up by itself has handed nobody on: the dialplan went on with the caller."""
+    hung_up: Party | None = None
+    for view in chain:
+        before = view.before
+        if view.moved and not view.attended and before is not None:
+            talked_to = before.told.reached if before.told else None
+            went = talked_to is not None and talked_to.hung_up_by == talked_to.name
+            hung_up = view.transferrer if went else None
+        if hung_up is not None and view.transferrer is hung_up:
+            view.transferrer, view.moved = None, False
+
+
+def _following(chain: Sequence[LegView], move: Transfer | Parking, left: str) -> list[LegView]:
+    """The legs of a channel after it was moved on; `left` is the channel that it had talked to.
+
+    Times of legs are whole seconds, cut off, so that what stands before in the order decides as well. The
+    leg to a consulted Local channel begins with the consultation.
+    """
+    last = max(
+        (n for n, view in enumerate(chain) if unmasked(view.leg.dstchannel) == left), default=-1
+    )
+    target = move.target if isinstance(move, Transfer) else ""
+    since = move.at.replace(microsecond=0)
+    return [
+        view
+        for view in chain[last + 1 :]
+        if view.at >= since or (target and unmasked(view.leg.dstchannel) == target)
+    ]
+
+
+def _transfer(transfer: Transfer, chains: _Chains, heard: Heard) -> None:
+    for name in transfer.transferees:
+        chain = chains.get(name, ())
+        talking = [view for view in chain if unmasked(view.leg.dstchannel) == transfer.by]
+        for number, view in enumerate(_following(chain, transfer, transfer.by)):
+            _moved_on(view, transfer, talking[-1] if talking else None)
+            view.moved = number == 0
+            view.consultation = _consultation(transfer, chains) or view.consultation
+            if view.told is not None and transfer.second not in ("", transfer.by):
+                view.told.second = heard.channel(transfer.second)
+    for view in chains.get(transfer.target, ()) if transfer.target else ():
+        if unmasked(view.leg.dstchannel) in transfer.transferees:
+            _moved_on(view, transfer, None)
+            view.moved = True
+
+
+def _moved_on(view: LegView, transfer: Transfer, talking: LegView | None) -> None:
+    told = view.told
+    if told is not None:
+        told.transfer, told.parking, told.parked_by = transfer, None, None
+    view.transferrer = view.directory.party(view.pbx, transfer.by, view.at)
+    view.forwarder = None
+    view.parked = False
+    same = talking is None or view.leg.lastdata == talking.leg.lastdata
+    view.attended = transfer.attended and same
+
+
+def _consultation(transfer: Transfer, chains: _Chains) -> LegView | None:
+    """The leg by which the transferrer had reached whom the call was handed to."""
+    legs = chains.get(transfer.second, ())
+    return next((v for v in legs if unmasked(v.leg.dstchannel) == transfer.target), None)
+
+
+def _parking_of(transfer: Transfer, heard: Heard) -> Parking | None:
+    if transfer.attended:
+        return None
+    return next(
+        (
+            parking
+            for parking in heard.parkings
+            if parking.channel in transfer.transferees
+            and timedelta(0) <= parking.at - transfer.at <= _PARKS
+        ),
+        None,
+    )
+
+
+def _park(parking: Parking, chains: _Chains, heard: Heard) -> None:
+    chain = chains.get(parking.channel, ())
+    parker = channel_base(f"{parking.parker}-0")
+    talking = [v.leg.dstchannel for v in chain if v.called.base == parker and v.at <= parking.at]
+    by = next((t for t in heard.transfers if _parking_of(t, heard) is parking), None)
+    for view in _following(chain, parking, unmasked(talking[-1]) if talking else ""):
+        view.parked = True
+        view.transferrer, view.moved, view.attended = None, False, False
+        if view.told is not None:
+            view.told.transfer, view.told.parking, view.told.parked_by = None, parking, by
+
+
+def _pick_up(pickup: Pickup, chains: _Chains) -> None:
+    """Every leg that rang with the call, the row of the code, and the leg to who took it."""
+    for chain in chains.values():
+        rang = next((v for v in chain if unmasked(v.leg.dstchannel) == pickup.rang), None)
+        if rang is not None:
+            _picked_from(chain, rang, pickup)
+    for view in (*chains.get(pickup.rang, ()), *chains.get(pickup.by, ())):
+        if not view.leg.dstchannel and view.leg.dst and view.at <= pickup.at:
+            _picked(view, pickup)
+            if unmasked(view.leg.channel) == pickup.rang:
+                view.pickup_code, view.consulting = True, False
+                view.picker = view.directory.party(view.pbx, pickup.by, view.at)
+
+
+def _picked_from(chain: Sequence[LegView], rang: LegView, pickup: Pickup) -> None:
+    for view in chain:
+        if unmasked(view.leg.dstchannel) == pickup.by:
+            _picked(view, pickup)
+            if view.moved and (view.told is None or view.told.transfer is None):
+                view.transferrer, view.moved, view.attended = None, False, False
+        elif view is rang or _rang_together(view, rang):
+            _picked(view, pickup)
+
+
+def _rang_together(view: LegView, rang: LegView) -> bool:
+    if abs(view.at - rang.at) > _SECOND:
+        return False
+    return (view.leg.lastapp, view.leg.lastdata) == (rang.leg.lastapp, rang.leg.lastdata)
+
+
+def _picked(view: LegView, pickup: Pickup) -> None:
+    view.picked = True
+    if view.told is not None:
+        view.told.pickup = pickup
+
+
+def _forward(forward: Forward, chains: _Chains, heard: Heard) -> None:
+    """The leg to where the call was sent on, which began while the telephone that sent it was rung."""
+    chain = chains.get(forward.caller, ())
+    sent = f"Local/{forward.number}@"
+    for view in chain:
+        later = heard.channel(view.leg.dstchannel)
+        begun = later.begun if later is not None else None
+        if view.called.base.startswith(sent) and (begun is None or begun <= forward.at + _SECOND):
+            view.forwarder = _sent_by(forward, view, chain, heard) or view.forwarder
+            if view.told is not None and view.forwarder is not None:
+                view.told.forward = forward
+
+
+def _sent_by(
+    forward: Forward, view: LegView, chain: Sequence[LegView], heard: Heard
+) -> Party | None:
+    """Of the telephones that were rung: the one that hung up with the cause of a 302, with that number."""
+    rung = [v.called for v in chain if _sent_on(heard.channel(v.leg.dstchannel), forward)]
+    named = [party for party in rung if forward.by and party.extension == forward.by]
+    if named or len(rung) == 1:
+        return (named or rung)[0]
+    dialled = [
+        view.directory.party_of_base(view.pbx, target.base, view.at)
+        for target in view.dialled.targets
+    ]
+    named = [party for party in dialled if forward.by and party.extension == forward.by]
+    return (named or dialled)[0] if named or len(dialled) == 1 else None
+
+
+def _sent_on(channel: Channel | None, forward: Forward) -> bool:
+    if channel is None or channel.cause != _MOVED or channel.ended is None:
+        return False
+    return abs(channel.ended - forward.at) <= _SECOND
