@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -32,22 +35,37 @@ def cli(context: click.Context, config: Path) -> None:
 
 
 def main() -> None:
-    """Runs the command line; an error is one line and what to do about it."""
+    """Runs the command line; an error is one line that says what to do about it."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that has no → is shown \\u2192
+            stream.reconfigure(errors="backslashreplace")
     try:
-        cli(standalone_mode=False)
+        cli(standalone_mode=False, prog_name="cdrd")
     except click.exceptions.Exit as ended:
         sys.exit(ended.exit_code)
     except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
+        _fail(_usage(error), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
+        _fail("given up before it was done", ExitCode.FAILED)
+    except BrokenPipeError:  # whoever reads has seen enough: `cdrd suspense list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(ExitCode.FAILED)
     except CdrdError as error:
-        for line in str(error).splitlines():
-            click.echo(f"cdrd: {escape_control(line)}", err=True)
-        if error.hint:
-            click.echo(f"cdrd: {error.hint}", err=True)
-        sys.exit(error.exit_code)
+        *lines, last = str(error).splitlines() or [""]
+        _fail("\n".join([*lines, f"{last}. {error.hint}" if error.hint else last]), error.exit_code)
+
+
+def _usage(error: click.ClickException) -> str:
+    """What is wrong with the command line, and who knows better."""
+    message = error.format_message().rstrip(".")
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return f"{message}. See `{context.command_path} --help`." if context else message
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    for line in message.splitlines():
+        click.echo(f"cdrd: {escape_control(line)}", err=True)
+    sys.exit(code)
 
 
 # The commands register themselves with `cli`.

@@ -10,10 +10,9 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from cdrd.cli import cli
+from cdrd.cli.layout import aligned
 from cdrd.cli.program import Program, run
 from cdrd.logs import escape_control
 from cdrd.records import Permission
@@ -131,20 +130,17 @@ def _permissions(given: Sequence[str], *, pushes: bool) -> list[Permission]:
 @click.pass_obj
 def list_users(program: Program) -> None:
     """Show every user."""
-    table = _table(
-        *("login", "name", "permissions", "companies", "pushes to", "password", "tokens", "state")
-    )
+    rows: list[tuple[str, ...]] = [
+        ("login", "name", "permissions", "companies", "pushes to", "password", "tokens", "state")
+    ]
     for row in _in_database(program, principals):
-        companies = row["companies"]
-        table.add_row(
-            *map(escape_control, (row["login"], row["name"], ", ".join(row["permissions"]))),
-            "all" if companies is None else escape_control(", ".join(companies)),
-            escape_control(", ".join(row["sources"])),
-            "yes" if row["has_password"] else "no",
-            str(row["tokens"]),
-            "disabled" if row["disabled"] else "",
-        )
-    _print(table)
+        companies = "all" if row["companies"] is None else ", ".join(row["companies"])
+        permissions, sources = ", ".join(row["permissions"]), ", ".join(row["sources"])
+        words = (row["login"], row["name"], permissions, companies, sources)
+        password = "yes" if row["has_password"] else "no"
+        state = "disabled" if row["disabled"] else ""
+        rows.append((*map(escape_control, words), password, str(row["tokens"]), state))
+    _print(rows)
 
 
 @user_group.command("passwd")
@@ -217,22 +213,18 @@ token_group.add_command(_add_token, "add")
 @click.pass_obj
 def list_tokens(program: Program, login: str | None) -> None:
     """Show tokens and sessions, of everybody or of one user, without the secrets."""
-    table = _table("number", "login", "kind", "label", "created", "expires")
+    rows = [("number", "login", "kind", "label", "created", "expires")]
 
     async def work(database: Database) -> Sequence[Any]:
         return await tokens(database, login)
 
     for row in _in_database(program, work):
         expires = "never" if row["expires_at"] is None else _moment(row["expires_at"])
-        table.add_row(
-            str(row["token_id"]),
-            escape_control(row["login"]),
-            row["kind"],
-            escape_control(row["label"]),
-            _moment(row["created_at"]),
-            f"{expires} (over)" if row["expired"] else expires,
-        )
-    _print(table)
+        expires += " (over)" if row["expired"] else ""
+        login, label = escape_control(row["login"]), escape_control(row["label"])
+        created = _moment(row["created_at"])
+        rows.append((str(row["token_id"]), login, row["kind"], label, created, expires))
+    _print(rows)
 
 
 @token_group.command("revoke")
@@ -244,17 +236,9 @@ def revoke_token_command(program: Program, number: int) -> None:
     click.echo(f"token {number} revoked", err=True)
 
 
-def _table(*columns: str) -> Table:
-    table = Table(box=None)
-    for column in columns:
-        table.add_column(column, no_wrap=True)
-    return table
-
-
-def _print(table: Table) -> None:
-    """Names are text, not markup; and a table that goes into a file is as wide as it is."""
-    width = None if sys.stdout.isatty() else 250
-    Console(markup=False, highlight=False, width=width).print(table)
+def _print(rows: Sequence[Sequence[str]]) -> None:
+    for line in aligned(rows):
+        click.echo(line)
 
 
 def _moment(moment: datetime) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -26,6 +25,7 @@ from cdrd.demo.welcome import Welcome, shown
 from cdrd.errors import Conflict, Unavailable
 from cdrd.logs import configure_logs
 from cdrd.records import Permission, SourceKind
+from cdrd.serve.address import why_not_bound
 from cdrd.serve.passwords import digest, new_token
 from cdrd.settings import ServeSettings, Settings, SourceSettings
 from cdrd.store.database import Database
@@ -125,16 +125,12 @@ def _source_of(settings: Settings, folder: DemoFolder, first: FirstSettings) -> 
 
 def _check_port(serve: ServeSettings) -> None:
     """Says at once, before anything is started, that somebody else has the port."""
-    family = socket.AF_INET6 if ":" in serve.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((serve.host, serve.port))
-        except OSError as error:
-            raise Unavailable(
-                f"port {serve.port} of {serve.host} cannot be used: {error.strerror}",
-                hint="Stop the program that has it, or choose another one: make run PORT=8888.",
-            ) from error
+    trouble = why_not_bound(serve.host, serve.port)
+    if trouble:
+        raise Unavailable(
+            f"port {serve.port} of {serve.host} cannot be used: {trouble}",
+            hint="Stop the program that has it, or choose another one: make run PORT=8888.",
+        )
 
 
 def _run(program: Program, demo: _Demo) -> None:

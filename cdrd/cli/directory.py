@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Iterable, Iterator
+from datetime import datetime, time
 from getpass import getuser
 from pathlib import Path
 from socket import gethostname
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from cdrd.cli import cli
+from cdrd.cli.layout import aligned, moment, wrapped
 from cdrd.cli.program import Program, run
 from cdrd.enrich.companies import DirectoryContent, load_companies
 from cdrd.enrich.diff import diff_directories, render_diff
 from cdrd.enrich.printable import printable
 from cdrd.errors import Conflict, NotFound, SettingsError
-from cdrd.records import Company, DirectoryVersion, Entry
+from cdrd.records import DirectoryVersion, Entry
 from cdrd.store.directory import apply_directory, current_version, load_directory, version_applied
 from cdrd.store.statements import Row
 
@@ -128,12 +127,11 @@ def show(program: Program, company: str | None, version: int | None) -> None:
     directory, applied = run(work())
     if applied is None:
         raise _no_version(version)
-    console = Console(markup=False, emoji=False, highlight=False)
-    console.print(
-        f"version {directory.version}, applied {applied['applied_at']:%Y-%m-%d %H:%M:%S} UTC"
-        f" by {printable(applied['applied_by'])}"
-    )
-    console.print(_companies(directory) if company is None else _company(directory, company))
+    when, by = moment(applied["applied_at"]), printable(applied["applied_by"])
+    click.echo(f"version {directory.version}, applied {when} by {by}")
+    lines = _companies(directory) if company is None else _company(directory, company)
+    for line in lines:
+        click.echo(line)
 
 
 def _no_version(version: int | None) -> NotFound:
@@ -142,52 +140,55 @@ def _no_version(version: int | None) -> NotFound:
     return NotFound(f"there is no version {version} of the directory")
 
 
-def _companies(directory: DirectoryVersion) -> Table:
-    table = Table("company", "name", "billing group", "entries")
-    owned: dict[str | None, int] = {}
-    for entry in directory.entries:
-        owned[entry.company] = owned.get(entry.company, 0) + 1
+def _companies(directory: DirectoryVersion) -> Iterator[str]:
+    owned = Counter(entry.company for entry in directory.entries)
+    rows = [("company", "name", "billing group", "entries")]
     for company in sorted(directory.companies, key=lambda company: company.company):
-        _row(
-            table, company.company, company.name, company.billing_group, owned.get(company.company)
-        )
-    if None in owned:
-        _row(table, "(shared by all)", "", "", owned[None])
-    return table
+        group, count = company.billing_group or "", owned[company.company]
+        rows.append((company.company, printable(company.name), printable(group), str(count)))
+    if owned[None]:
+        rows.append(("(shared by all)", "", "", str(owned[None])))
+    return aligned(rows)
 
 
-def _company(directory: DirectoryVersion, key: str) -> Table:
+def _company(directory: DirectoryVersion, key: str) -> Iterator[str]:
     found = next((c for c in directory.companies if c.company == key), None)
     if found is None:
         raise NotFound(
             f"there is no company {printable(key)} in version {directory.version}",
             hint="See `cdrd directory show`.",
         )
-    table = Table("what", "pattern", "PBX", "from", "until", "more", title=_title(found))
-    for entry in sorted(_entries(directory, key), key=lambda entry: (entry.kind, entry.pattern)):
-        dates = (_date(entry.valid_from), _date(entry.valid_until))
-        what = entry.kind.replace("_", " ")
-        _row(table, what, entry.pattern, entry.pbx or "every", *dates, _more(entry.detail))
-    return table
+    yield printable(f"{found.company}: {found.name}")
+    pays = {f"pays {situation}": who for situation, who in found.pays.items()}
+    told = {"billing group": found.billing_group, **pays, **found.detail}
+    for name, value in sorted(told.items()):
+        if value:
+            yield wrapped(printable(f"{name} {_words(value)}"), indent="  ")
+    entries = sorted(_entries(directory, key), key=lambda entry: (entry.kind, entry.pattern))
+    yield from aligned(map(_entry, entries), indent="  ")
 
 
 def _entries(directory: DirectoryVersion, key: str) -> Iterable[Entry]:
     return (entry for entry in directory.entries if entry.company == key)
 
 
-def _title(company: Company) -> str:
-    told = {"billing group": company.billing_group, **company.pays, **company.detail}
-    more = _more({name: value for name, value in told.items() if value})
-    return printable(f"{company.company}: {company.name}" + (f" ({more})" if more else ""))
+def _entry(entry: Entry) -> tuple[str, str, str]:
+    """What it is, what it looks like, and what else is said of it."""
+    said = [f"on {entry.pbx}"] if entry.pbx else []
+    said += [f"from {_date(entry.valid_from)}"] if entry.valid_from else []
+    said += [f"until {_date(entry.valid_until)}"] if entry.valid_until else []
+    said += [
+        name if value is True else f"{name} {_words(value)}"
+        for name, value in sorted(entry.detail.items())
+    ]
+    return entry.kind.replace("_", " "), printable(entry.pattern), printable(", ".join(said))
 
 
-def _more(detail: dict[str, object]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in sorted(detail.items()))
+def _words(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_words(item)}" for name, item in sorted(value.items()))
+    return str(value)
 
 
-def _date(at: datetime | None) -> str:
-    return f"{at:%Y-%m-%d %H:%M} UTC" if at else ""
-
-
-def _row(table: Table, *cells: object) -> None:
-    table.add_row(*("" if cell is None else printable(str(cell)) for cell in cells))
+def _date(at: datetime) -> str:
+    return f"{at:%Y-%m-%d}" if at.time() == time.min else f"{at:%Y-%m-%d %H:%M} UTC"

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import click
 
 from cdrd.cli import cli
+from cdrd.cli.layout import wrapped
 from cdrd.cli.program import Program, run
 from cdrd.collect.original import Whereabouts, find_record
 from cdrd.collect.stage import shape_of
@@ -212,7 +213,8 @@ def _decisions(story: _Story) -> Iterator[str]:
 
 
 def _lines(story: _Story, attribution: Attribution, directory: Directory | None) -> Iterator[str]:
-    return (f"  {line}" for line in explained(story.leg, story.call, attribution, directory))
+    told = explained(story.leg, story.call, attribution, directory)
+    return (wrapped(line, indent="  ") for line in told)
 
 
 def _stored(row: Row) -> Attribution:

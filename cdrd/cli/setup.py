@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from cdrd.checks import check_settings
 from cdrd.cli import cli
 from cdrd.cli.program import Program, run
 from cdrd.store.migrate import Migration, migrate
@@ -12,8 +13,12 @@ from cdrd.store.migrate import Migration, migrate
 @cli.command("check-config")
 @click.pass_obj
 def check_config(program: Program) -> None:
-    """Read the settings and say everything that is wrong with them (exit code 78)."""
+    """Say everything that is wrong with the settings, and with what they name (exit code 78).
+
+    The companies file, certificate and key are read too. The database is not asked.
+    """
     settings = program.settings
+    check_settings(settings)
     click.echo(f"{program.config}: fine; {len(settings.sources)} source(s)")
 
 

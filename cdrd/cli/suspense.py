@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from cdrd.cli import cli
+from cdrd.cli.layout import aligned, moment, wrapped
 from cdrd.cli.program import Program, run
 from cdrd.collect.stage import shape_of
 from cdrd.collect.suspense import discard, retry
@@ -46,22 +44,22 @@ def list_command(program: Program, source: str | None, limit: int) -> None:
             return await waiting_suspense(database, source=source, most=limit + 1)
 
     rows = run(work())
-    table = Table("id", "source", "file", "line", "reason", "bytes", "suspended", "detail")
     for row in rows[:limit]:
-        table.add_row(
-            str(row["suspense_id"]),
-            _shown(row["source"]),
-            _shown(row["path"]),
-            _shown(row["line"]),
-            _shown(row["reason"]),
-            str(row["raw_bytes"]),
-            f"{row['suspended_at']:%Y-%m-%d %H:%M:%S} UTC",
-            _shown(row["detail"]),
-        )
-    console = Console()
-    console.print(table)
+        for line in _listed(row):
+            click.echo(line)
+    if not rows:
+        click.echo("no record waits", err=True)
     if len(rows) > limit:
-        console.print(f"there are more than these {limit}: --limit shows more of them")
+        click.echo(f"there are more than these {limit}: --limit shows more of them")
+
+
+def _listed(row: Row) -> Iterator[str]:
+    """What, where, and why."""
+    when, size = moment(row["suspended_at"]), row["raw_bytes"]
+    yield f"{row['suspense_id']}  {row['reason']}, {size} bytes, suspended {when}"
+    place = "" if row["path"] is None else f", {_shown(row['path'])} line {_shown(row['line'])}"
+    yield f"    {_shown(row['source'])}{place}"
+    yield wrapped(_shown(row["detail"]), indent="    ")
 
 
 @suspense.command("show")
@@ -76,13 +74,11 @@ def show_command(program: Program, suspense_id: int) -> None:
 
     row = run(work())
     raw: bytes = row["raw"]
-    table = Table(show_header=False)
-    for name in ("source", "path", "line", "byte_offset", "reason", "detail", "state", "stored_as"):
-        if row[name] is not None:
-            table.add_row(name, _shown(row[name]))
-    table.add_row("suspended", f"{row['suspended_at']:%Y-%m-%d %H:%M:%S} UTC")
-    table.add_row("bytes", str(len(raw)))
-    Console().print(table)
+    names = ("source", "path", "line", "byte_offset", "reason", "detail", "state", "stored_as")
+    facts = {name.replace("_", " "): _shown(row[name]) for name in names if row[name] is not None}
+    facts |= {"suspended": moment(row["suspended_at"]), "bytes": str(len(raw))}
+    for line in aligned(facts.items()):
+        click.echo(line)
     click.echo(repr(raw[:_MOST_SHOWN]))
     if len(raw) > _MOST_SHOWN:
         click.echo(f"and {len(raw) - _MOST_SHOWN} bytes more")
@@ -166,6 +162,6 @@ def discard_command(program: Program, ids: tuple[int, ...]) -> None:
     run(work())
 
 
-def _shown(value: object) -> Text:
-    """As plain text: what a caller wrote is neither control characters nor markup."""
-    return Text("" if value is None else escape_control(str(value)))
+def _shown(value: object) -> str:
+    """What a caller wrote steers no terminal."""
+    return "" if value is None else escape_control(str(value))

@@ -196,7 +196,8 @@ def test_a_file_that_cannot_be_read_is_told_in_one_line(tmp_path: Path) -> None:
     code, lines = refused(tmp_path, "--cdr", "none.csv")
 
     assert code == ExitCode.UNAVAILABLE
-    assert lines[0] == "cdrd: none.csv cannot be read: No such file or directory"
+    assert len(lines) == 1
+    assert lines[0].startswith("cdrd: none.csv cannot be read: No such file or directory")
     assert not (tmp_path / "var").exists()
 
 
@@ -208,7 +209,7 @@ def test_a_port_that_is_taken_is_told_before_anything_is_started(tmp_path: Path)
 
     assert code == ExitCode.UNAVAILABLE
     assert lines[0].startswith(f"cdrd: port {port} of 127.0.0.1 cannot be used: ")
-    assert "make run PORT=" in lines[1]
+    assert "make run PORT=" in lines[0]
     assert not (tmp_path / "var" / "postgresql").exists()
 
 
@@ -220,4 +221,4 @@ def test_settings_that_follow_another_file_are_not_changed(tmp_path: Path) -> No
     code, lines = refused(tmp_path, "--cdr", "a.csv", "--data", ".")
 
     assert code == ExitCode.FAILED
-    assert lines[0] == "cdrd: cdrd.yaml does not follow a.csv"
+    assert lines[0].startswith("cdrd: cdrd.yaml does not follow a.csv. Add it there")
