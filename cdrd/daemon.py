@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from cdrd import metrics, systemd
+from cdrd.checks import check_settings
 from cdrd.clock import stopwatch
 from cdrd.collect.push import Inbox, take_pushes
 from cdrd.collect.stage import collect
@@ -31,7 +32,7 @@ from cdrd.settings import Settings, SourceSettings, load_settings
 from cdrd.store.database import Database
 from cdrd.store.migrate import check_schema, migrate
 from cdrd.store.sources import Claims
-from cdrd.upkeep import upkeep, wait_for
+from cdrd.upkeep import keep_partitions, upkeep, wait_for
 
 _log = get_logger()
 _STOP_DEADLINE = 30.0
@@ -149,15 +150,19 @@ class Daemon:
         _log.info("started", parts=sorted(self._running), roles=sorted(self._roles))
 
     async def _wait_for_schema(self) -> bool:
-        """Waits for a database that fits; False when told to stop meanwhile."""
+        """Waits for a database that fits and has room for legs; False when told to stop meanwhile."""
+        told = False
         while not self._stopping.is_set():
             try:
                 if self._settings.database.migrate:
                     for applied in await migrate(self._database):
                         _log.info("migration_applied", number=applied.number, name=applied.name)
                 await check_schema(self._database)
+                await keep_partitions(self._settings.database, self._database)
             except Unavailable as error:
-                _log.warning("database_away", error=str(error))
+                if not told:
+                    _log.warning("database_away", error=str(error), hint=error.hint)
+                told = True
                 systemd.notify("EXTEND_TIMEOUT_USEC=10000000", "STATUS=waiting for the database")
                 await wait_for(self._stopping, 2.0)
             else:
@@ -189,7 +194,8 @@ class Daemon:
                 "receive": self._receive,
             }
             parts["serve"] = Part(
-                settings.serve, partial(self._run, "serve", serve, settings.serve, reader)
+                (settings.serve, _written(settings.serve.certificate, settings.serve.key)),
+                partial(self._run, "serve", serve, settings.serve, reader),
             )
         for source in settings.sources:
             part = self._source(source, settings)
@@ -262,6 +268,9 @@ class Daemon:
         systemd.notify_reloading()
         try:
             settings = load_settings(self._config)
+            # the companies are read once, when they are applied: they may be many
+            roles = self._roles - {Role.ENRICH}
+            check_settings(settings, roles=roles, running=self._settings.serve)
             await self._apply_companies(settings)
         except CdrdError as error:
             problems = error.problems if isinstance(error, SettingsError) else [str(error)]
@@ -321,6 +330,11 @@ class Daemon:
         return True
 
 
+def _written(*paths: Path | None) -> tuple[int, ...]:
+    """When files were last written: a certificate is renewed under its old name."""
+    return tuple(path.stat().st_mtime_ns for path in paths if path is not None and path.exists())
+
+
 async def run_daemon(
     settings: Settings,
     *,
@@ -329,7 +343,8 @@ async def run_daemon(
     roles: frozenset[Role] = ALL_ROLES,
     listening: Callable[[str], None] | None = None,
 ) -> None:
-    """Runs cdrd until SIGTERM or SIGINT; SIGHUP reloads."""
+    """Runs cdrd until SIGTERM or SIGINT; SIGHUP reloads. Raises SettingsError before anything starts."""
+    check_settings(settings, roles=roles - {Role.ENRICH})
     async with Database(
         dsn,
         pool_size=settings.database.pool_size,

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from cdrd import metrics
-from cdrd.errors import CdrdError
+from cdrd.errors import CdrdError, RowRefused
 from cdrd.logs import get_logger
 from cdrd.settings import DatabaseSettings
 from cdrd.store.arrivals import keep_arrivals
@@ -45,9 +45,12 @@ async def upkeep(
 
 async def keep_partitions(settings: DatabaseSettings, database: Database) -> None:
     """Creates partitions ahead, and alarms when a leg or an event missed its partition."""
-    created = await create_partitions(
-        database, size=settings.partition_legs, ahead=settings.partitions_ahead_legs
-    )
+    try:
+        created = await create_partitions(
+            database, size=settings.partition_legs, ahead=settings.partitions_ahead_legs
+        )
+    except RowRefused:  # the default partition holds rows of the range, which is told below
+        created = 0
     if created:
         _log.info("partitions_created", count=created, legs=settings.partition_legs)
     outside = await outside_partitions(database) or await events_outside_partitions(database)

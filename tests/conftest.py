@@ -12,6 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
+from hypothesis import HealthCheck, settings
 from support.postgres import own_server
 
 from cdrd.store.database import Database
@@ -19,6 +20,9 @@ from cdrd.store.legs import create_partitions
 from cdrd.store.migrate import migrate
 
 _numbers = count()
+# how long an example takes to make or to run says how busy the machine is, and nothing of the product
+settings.register_profile("cdrd", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("cdrd")
 
 
 def with_database(dsn: str, name: str) -> str:

@@ -19,8 +19,8 @@ from cdrd.collect.reader import Reader
 from cdrd.collect.reporter import Reporter
 from cdrd.collect.storing import Destination, Stored, store
 from cdrd.collect.tracks import Appetite, Taken
-from cdrd.decode.decoders import Shape, row_decoder_for
-from cdrd.errors import Conflict, RowRefused, SourceUnavailable, Unavailable
+from cdrd.decode.decoders import RowDecoder, Shape, row_decoder_for
+from cdrd.errors import Conflict, RowRefused, SettingsError, SourceUnavailable, Unavailable
 from cdrd.logs import escape_control, get_logger, mask_number
 from cdrd.records import Claim, Family, SourceId
 from cdrd.settings import SourceSettings
@@ -41,6 +41,8 @@ _BEAT_EVERY = 1.0
 """Seconds between two beats while the database is waited for."""
 _STORE_DEADLINE = 120.0
 """Seconds after which a database that says nothing at all counts as away."""
+_RELEASE_SECONDS = 2.0
+"""So long the database has to take back a claim; who waits for it gets it anyway in the end."""
 _LAG_EVERY = 1.0
 """Seconds between two measurements of how much is unread."""
 _DECIDED_EVERY = 2.0
@@ -76,8 +78,17 @@ def shape_of(source: SourceSettings) -> Shape:
     )
 
 
+def check_source(source: SourceSettings) -> RowDecoder:
+    """The decoder of a source; raises SettingsError where its columns make no sense."""
+    try:
+        return row_decoder_for(shape_of(source))
+    except SettingsError as error:
+        problems = [f"sources: {source.name}: {problem}" for problem in error.problems]
+        raise SettingsError(problems) from error
+
+
 def _files(source: SourceSettings, batch_bytes: int) -> Reader:
-    decoder = row_decoder_for(shape_of(source))
+    decoder = check_source(source)
     most = max(batch_bytes, 2 * source.max_record_bytes + 65536)
     reading = Reading(decoder.chunk, Appetite(batch_bytes, most))
     if source.drop:
@@ -99,6 +110,7 @@ class _Stage:
         self._source = source
         self._database = database
         self._claims = claims
+        self._claimed: Claim | None = None
         self._beat = beat
         self._stopping = stopping
         self._log = get_logger(source=source.name)
@@ -127,6 +139,7 @@ class _Stage:
             up.set(0)
             if not self._reading:
                 files.close()
+            await self._release()
 
     async def _claim(self) -> Claim | None:
         """The claim, once no other daemon has it; None when told to stop before."""
@@ -139,12 +152,20 @@ class _Stage:
             claim = await self._beating(self._claims.claim(source_id))
             if claim is not None:
                 self._log.info("source_claimed", epoch=claim.epoch)
+                self._claimed = claim
                 return claim
             if not told:
                 self._log.info("source_claimed_elsewhere")
                 told = True
             await self._wait(_CLAIM_EVERY)
         return None
+
+    async def _release(self) -> None:
+        """What this daemon collects from no more, another one may at once."""
+        if self._claimed is not None:
+            with suppress(Unavailable, TimeoutError):  # then the claim ends with its connection
+                async with asyncio.timeout(_RELEASE_SECONDS):
+                    await self._claims.release(self._claimed.source_id)
 
     async def _destination(self, claim: Claim) -> Destination:
         """Where its records go. A PBX that gets its second source is looked through, which may take long."""

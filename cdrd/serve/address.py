@@ -1,7 +1,8 @@
-"""Whose address a request comes from, also through the operator's own proxies."""
+"""Addresses: where the server may listen, and whose a request comes from, also through proxies."""
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
@@ -22,6 +23,18 @@ def networks(words: Iterable[str]) -> tuple[Network, ...]:
     if problems:
         raise SettingsError(problems)
     return tuple(found)
+
+
+def why_not_bound(host: str, port: int) -> str | None:
+    """Why nothing can listen there at this moment, in the system's words; None where it can."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            return error.strerror or str(error)
+    return None
 
 
 def client_address(

@@ -10,7 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from cdrd import metrics
 from cdrd.clock import Stopwatch, stopwatch
-from cdrd.errors import CdrdError
+from cdrd.errors import CdrdError, SchemaError
 from cdrd.serve.dialect import Dialect
 from cdrd.serve.refusal import Refusal
 from cdrd.serve.sending import compress, json_answer
@@ -88,7 +88,7 @@ class Health:
         except TimeoutError:
             return "the database does not answer in time"
         except CdrdError as error:
-            return str(error) if error.hint else "the database does not answer"
+            return str(error) if isinstance(error, SchemaError) else "the database does not answer"
         return None
 
 

@@ -15,7 +15,7 @@ from cdrd import metrics
 from cdrd.errors import CdrdError, SettingsError
 from cdrd.logs import get_logger
 from cdrd.serve.access import Access
-from cdrd.serve.address import networks
+from cdrd.serve.address import networks, why_not_bound
 from cdrd.serve.door import Door
 from cdrd.serve.health import Health
 from cdrd.serve.push import Pushes, Receive
@@ -78,6 +78,18 @@ async def serve(  # noqa: PLR0913 - what the daemon gives to every stage, and wh
         access.close()
 
 
+def check_serve(settings: ServeSettings, *, running: ServeSettings | None = None) -> None:
+    """Raises what starting the server with these settings would raise, but for what another one did.
+
+    A server that runs already has its own address.
+    """
+    _tls(settings)
+    if running is not None and (settings.host, settings.port) != (running.host, running.port):
+        trouble = why_not_bound(settings.host, settings.port)
+        if trouble:
+            raise _not_listening(settings, trouble)
+
+
 def _tls(settings: ServeSettings) -> ssl.SSLContext | None:
     if settings.certificate is None or settings.key is None:
         return None
@@ -99,14 +111,19 @@ async def _listen(
     try:
         await site.start()
     except OSError as error:
-        raise CdrdError(
-            f"cannot listen on {settings.host} port {settings.port}: {error.strerror or error}",
-            hint="Choose another serve.port, or stop what listens there.",
-        ) from error
+        trouble = why_not_bound(settings.host, settings.port) or error.strerror or str(error)
+        raise _not_listening(settings, trouble) from error
     host, port = runner.addresses[0][:2]
     url = f"{'https' if context else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
     _log.info("listening", url=url)
     return url
+
+
+def _not_listening(settings: ServeSettings, trouble: str) -> CdrdError:
+    return CdrdError(
+        f"cannot listen on {settings.host} port {settings.port}: {trouble}",
+        hint="Choose another serve.port, or stop what listens there.",
+    )
 
 
 async def _turn(beat: Callable[[], None], stopping: asyncio.Event) -> None:

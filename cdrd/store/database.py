@@ -13,7 +13,14 @@ from typing import Any, Self
 import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
-from cdrd.errors import CdrdError, Conflict, RowRefused, SchemaError, StoreUnavailable
+from cdrd.errors import (
+    CdrdError,
+    Conflict,
+    RowRefused,
+    SchemaError,
+    SettingsError,
+    StoreUnavailable,
+)
 from cdrd.store.statements import statement
 
 CHANNEL = "cdrd"
@@ -27,12 +34,24 @@ _AWAY = (
     asyncpg.PostgresConnectionError,  # class 08
     asyncpg.InvalidAuthorizationSpecificationError,  # class 28: wrong password, until it is put right
     asyncpg.InvalidCatalogNameError,  # the database is not there (yet)
+    asyncpg.InsufficientPrivilegeError,  # until the rights are granted
     asyncpg.TransactionRollbackError,  # class 40: serialization failure, deadlock
     asyncpg.InsufficientResourcesError,  # class 53: disk full, out of memory, too many connections
     asyncpg.OperatorInterventionError,  # class 57: shutdown, cancelled, cannot connect now
     asyncpg.ReadOnlySQLTransactionError,  # 25006: the primary became a standby
     asyncpg.LockNotAvailableError,
     asyncpg.exceptions.PostgresIOError,  # class 58
+)
+_HINTS = (
+    (
+        asyncpg.InvalidAuthorizationSpecificationError,
+        "Correct the user and the password in the DSN.",
+    ),
+    (asyncpg.InvalidCatalogNameError, "Create that database, or correct the DSN."),
+    (
+        asyncpg.InsufficientPrivilegeError,
+        "Make the user of the DSN the owner of the database and of what is in it.",
+    ),
 )
 _REFUSED = (
     asyncpg.DataError,  # class 22: a value that is no timestamp, too large a number
@@ -54,8 +73,14 @@ def translate(error: BaseException) -> CdrdError | None:
         return Conflict(f"{error.constraint_name}: {error.detail}")
     if isinstance(error, _REFUSED):
         return RowRefused(str(error))
+    if isinstance(error, asyncpg.exceptions.ClientConfigurationError):
+        return SettingsError([f"database.dsn: {error}"])
     if isinstance(error, _AWAY):
-        return StoreUnavailable(f"the database does not answer: {error or type(error).__name__}")
+        what, hint = next(
+            (("refuses", hint) for kind, hint in _HINTS if isinstance(error, kind)),
+            ("does not answer", "Is it running, and does the DSN say where?"),
+        )
+        return StoreUnavailable(f"the database {what}: {error or type(error).__name__}", hint=hint)
     if isinstance(error, _OLDER):
         return SchemaError(
             f"the database schema does not fit this program: {error}", hint="Run `cdrd migrate`."

@@ -98,6 +98,8 @@ class Claims:
         self._database = database
         self._owner = owner
         self._connection: Any = None
+        self._locked: set[SourceId] = set()
+        """The sources whose lock that connection holds."""
         self._turn = asyncio.Lock()
 
     async def claim(self, source_id: SourceId) -> Claim | None:
@@ -105,16 +107,34 @@ class Claims:
         async with self._turn:
             connection = await self._connected()
             with translated():
-                locked = await statement("try_source_lock").value(connection, source_id=source_id)
-                if not locked:
+                if not await self._lock(connection, source_id):
                     return None
                 epoch = await statement("claim_source").value(
                     connection, source_id=source_id, owner=self._owner
                 )
         return Claim(source_id, epoch)
 
+    async def release(self, source_id: SourceId) -> None:
+        """Lets another daemon have a source; does nothing where the claim is lost already."""
+        async with self._turn:
+            if source_id not in self._locked:
+                return
+            self._locked.remove(source_id)
+            if not self._connection.is_closed():
+                with translated():
+                    await statement("unlock_source").value(self._connection, source_id=source_id)
+
+    async def _lock(self, connection: Any, source_id: SourceId) -> bool:
+        """Locks count: one that is held is not taken again, so that letting go once is enough."""
+        if source_id not in self._locked:
+            if not await statement("try_source_lock").value(connection, source_id=source_id):
+                return False
+            self._locked.add(source_id)
+        return True
+
     async def _connected(self) -> Any:
         if self._connection is None or self._connection.is_closed():
+            self._locked.clear()
             self._connection = await self._database.dedicated()
         return self._connection
 

@@ -12,6 +12,10 @@ RETURNING source_id;
 -- The session's own lock on a source: free again the moment its holder's connection ends.
 SELECT pg_try_advisory_lock(1129202276, :source_id::integer);
 
+-- name: unlock_source(source_id)
+-- Lets another daemon have a source that this one collects from no more.
+SELECT pg_advisory_unlock(1129202276, :source_id::integer);
+
 -- name: claim_source(source_id, owner)
 -- Raises the epoch, so that a batch of the former owner is refused. Waits for one that is committing.
 UPDATE source

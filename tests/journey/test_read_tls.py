@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import ssl
-import subprocess
 from pathlib import Path
 
 import pytest
 from support.reading import PASSWORD, add_user, decided_legs, serving
+from support.tls import certificate_in
 
 from cdrd.errors import CdrdError, SettingsError
 from cdrd.store.database import Database
@@ -16,18 +15,7 @@ from cdrd.store.database import Database
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for 127.0.0.1 and, beside it, its key."""
-    if not shutil.which("openssl"):
-        pytest.skip("openssl is not installed")
-    folder = tmp_path_factory.mktemp("tls")
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
-         "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
-         "-keyout", str(folder / "key.pem"), "-out", str(folder / "certificate.pem")],
-        check=True,
-        capture_output=True,
-    )  # fmt: skip
-    return folder / "certificate.pem"
+    return certificate_in(tmp_path_factory.mktemp("tls"))
 
 
 async def test_with_a_certificate_it_is_https_and_cookies_stay_on_it(

@@ -1,0 +1,68 @@
+"""What is wrong with settings beyond their form: everything that starting with them would stumble over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
+from itertools import combinations
+from pathlib import PurePath
+
+from cdrd.collect.stage import check_source
+from cdrd.enrich.companies import load_companies
+from cdrd.errors import CdrdError, SettingsError
+from cdrd.serve.address import networks
+from cdrd.serve.stage import check_serve
+from cdrd.settings import ServeSettings, Settings, SourceSettings
+
+_EVERYTHING = ("collect", "enrich", "serve")
+
+
+def check_settings(
+    settings: Settings,
+    *,
+    roles: Collection[str] = _EVERYTHING,
+    running: ServeSettings | None = None,
+) -> None:
+    """Raises SettingsError with every problem that a process of these roles would have.
+
+    `running` are the settings of a server that goes on until these replace them.
+    """
+    problems: list[str] = []
+    for check in _checks(settings, roles, running):
+        try:
+            check()
+        except SettingsError as error:
+            problems += error.problems
+        except CdrdError as error:
+            problems.append(str(error))
+    if problems:
+        raise SettingsError(problems)
+
+
+def _checks(
+    settings: Settings, roles: Collection[str], running: ServeSettings | None
+) -> Iterator[Callable[[], object]]:
+    if "collect" in roles:
+        yield partial(_check_paths, [source for source in settings.sources if source.path])
+        files = [source for source in settings.sources if source.path or source.drop]
+        yield from (partial(check_source, source) for source in files)
+    if "enrich" in roles and settings.enrich.companies is not None:
+        yield partial(load_companies, settings.enrich.companies)
+    if "serve" in roles:
+        yield partial(networks, settings.serve.trusted_proxies)
+        yield partial(check_serve, settings.serve, running=running)
+
+
+def _check_paths(sources: Sequence[SourceSettings]) -> None:
+    """A file that two sources follow would be stored twice."""
+    problems = [
+        f"sources: {one.name} and {other.name} both follow {one.path}: it would be stored twice"
+        for one, other in combinations(sources, 2)
+        if _is_among(one.path, other.path) or _is_among(other.path, one.path)
+    ]
+    if problems:
+        raise SettingsError(problems)
+
+
+def _is_among(path: str, pattern: str) -> bool:
+    return path == pattern or PurePath(path).match(pattern)
