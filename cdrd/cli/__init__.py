@@ -69,4 +69,15 @@ def _fail(message: str, code: int) -> NoReturn:
 
 
 # The commands register themselves with `cli`.
-from cdrd.cli import access, daemon, demo, directory, explain, files, setup, status, suspense  # noqa: E402, F401 - they need `cli`, which is above
+from cdrd.cli import (
+    access,
+    daemon,
+    demo,
+    directory,
+    explain,
+    files,
+    replay,
+    setup,
+    status,
+    suspense,
+)  # noqa: E402, F401 - they need `cli`, which is above

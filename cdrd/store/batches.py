@@ -81,8 +81,8 @@ async def append(database: Database, batch: Batch) -> Appended:
     async with database.transaction() as connection:
         if batch.recognition is None:
             file_id = await _move_position(connection, batch, stored=len(batch.rows))
-            await _suspend(connection, source_id, file_id, batch.rejected)
             origin = Origin(source_id, file_id, batch.family)
+            await suspend(connection, origin, batch.rejected)
             last = await store_rows(connection, origin, batch.rows)
             return Appended(file_id, last, len(batch.rows), 0)
         return await _append_recognised(connection, batch, batch.recognition)
@@ -94,8 +94,9 @@ async def _append_recognised(connection: Any, batch: Batch, recognition: Recogni
     recognised = await look_up(connection, keys, source_id, recognition)
     new = recognised.new(batch.rows)
     file_id = await _move_position(connection, batch, stored=len(new))
-    await _suspend(connection, source_id, file_id, batch.rejected)
-    last = await store_rows(connection, Origin(source_id, file_id, batch.family), new)
+    origin = Origin(source_id, file_id, batch.family)
+    await suspend(connection, origin, batch.rejected)
+    last = await store_rows(connection, origin, new)
     ids = recognised.ids(0 if last is None else last - len(new) + 1)
     await note_arrivals(connection, recognised.arrivals, ids, source_id=source_id, file_id=file_id)
     return Appended(file_id, last, len(new), len(batch.rows) - len(new))
@@ -153,17 +154,15 @@ async def _move_position(connection: Any, batch: Batch, *, stored: int) -> FileI
     return FileId(file_id)
 
 
-async def _suspend(
-    connection: Any, source_id: SourceId, file_id: FileId | None, rejected: Sequence[Rejected]
-) -> None:
+async def suspend(connection: Any, origin: Origin, rejected: Sequence[Rejected]) -> None:
+    """Keeps records that became nothing, until somebody decides about them."""
     if not rejected:
         return
     await connection.copy_records_to_table(
         "suspense",
         columns=_SUSPENSE,
         records=[
-            (source_id, file_id, r.line, r.offset, r.raw, r.reason.value, r.detail)
-            for r in rejected
+            (*origin[:2], r.line, r.offset, r.raw, r.reason.value, r.detail) for r in rejected
         ],
     )
 

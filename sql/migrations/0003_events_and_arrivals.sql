@@ -120,6 +120,8 @@ CREATE INDEX leg_place ON leg USING brin (file_id, byte_offset) WITH (pages_per_
 CREATE INDEX cel_event_place ON cel_event USING brin (file_id, byte_offset) WITH (pages_per_range = 32);
 CREATE INDEX queue_event_place ON queue_event USING brin (file_id, byte_offset) WITH (pages_per_range = 32);
 
+CREATE INDEX suspense_place ON suspense (file_id, byte_offset);
+
 COMMENT ON TABLE work IS
 'Of the stage events the ranges are of event_id, else of acctid.';
 

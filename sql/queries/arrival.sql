@@ -65,3 +65,19 @@ SELECT create_arrival_days(:ahead);
 
 -- name: forget_arrivals(days, most)
 SELECT forget_arrivals(:days, :most);
+
+-- name: arrived_places(day, digests, file_id)
+-- Where in a file the records begin that have arrived from it.
+SELECT byte_offset FROM arrival WHERE day = :day AND digest = ANY (:digests::bytea[]) AND file_id = :file_id;
+
+-- name: forget_lost(day, digests, family)!
+-- Arrivals of what is not stored any more, whoever lost it.
+DELETE FROM arrival
+WHERE
+    day = :day
+    AND digest = ANY (:digests::bytea[])
+    AND NOT CASE :family::text
+        WHEN 'leg' THEN EXISTS (SELECT FROM leg WHERE acctid = stored_as)
+        WHEN 'cel_event' THEN EXISTS (SELECT FROM cel_event WHERE event_id = stored_as)
+        ELSE EXISTS (SELECT FROM queue_event WHERE event_id = stored_as)
+    END;

@@ -34,3 +34,45 @@ UPDATE file
 SET state = :state, decided_at = now()
 WHERE file_id = :file_id AND state = 'held'
 RETURNING file_id;
+
+-- name: replayable_files(source, file_id, path, since)
+-- Files of which something is stored, the oldest first, with how far they are and what became of their records.
+SELECT
+    file.file_id, source.source_id, source.name AS source, file.path, file.head_length, file.head_digest,
+    position.physical, position.tail, position.byte_offset, position.line, position.records,
+    position.legs, position.events, position.suspended, position.duplicates
+FROM file
+JOIN source USING (source_id)
+JOIN position USING (file_id)
+WHERE
+    position.byte_offset > 0
+    AND (:source::text IS NULL OR source.name = :source)
+    AND (:file_id::bigint IS NULL OR file.file_id = :file_id)
+    AND (:path::text IS NULL OR file.path = :path)
+    AND (:since::timestamptz IS NULL OR position.updated_at >= :since)
+ORDER BY file.file_id;
+
+-- name: look_by_place()
+-- Until the transaction ends, places are looked up by the index that there is for it, however small a
+-- part of a table it promises to leave out.
+SELECT set_config('enable_seqscan', 'off', true);
+
+-- name: leg_places(file_id, first, upto)
+-- Where in a file the records begin that are legs.
+SELECT byte_offset FROM leg WHERE file_id = :file_id AND byte_offset >= :first AND byte_offset < :upto;
+
+-- name: cel_event_places(file_id, first, upto)
+SELECT byte_offset FROM cel_event WHERE file_id = :file_id AND byte_offset >= :first AND byte_offset < :upto;
+
+-- name: queue_event_places(file_id, first, upto)
+SELECT byte_offset FROM queue_event WHERE file_id = :file_id AND byte_offset >= :first AND byte_offset < :upto;
+
+-- name: suspense_places(file_id, first, upto)
+-- Where in a file the records begin that were suspended, and whether they became something after all.
+SELECT byte_offset, state = 'retried' AS retried
+FROM suspense
+WHERE file_id = :file_id AND byte_offset >= :first AND byte_offset < :upto;
+
+-- name: hold_position(file_id)
+-- Nobody else stores of this file until the transaction ends.
+SELECT byte_offset FROM position WHERE file_id = :file_id FOR UPDATE;

@@ -1,0 +1,98 @@
+"""Reading stored files again: replay."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+
+from cdrd.cli import cli
+from cdrd.cli.program import Program, run
+from cdrd.collect.replay import Replayed, replay
+from cdrd.errors import ExitCode, NotFound
+from cdrd.logs import escape_control
+from cdrd.records import FileId
+from cdrd.settings import SourceSettings
+from cdrd.store.database import Database
+from cdrd.store.replays import Mended, Replayable, Wanted, replayable_files
+
+
+@cli.command("replay")
+@click.option("--source", metavar="NAME", help="Only files of this source.")
+@click.option("--file", "file", metavar="ID|PATH", help="Only this one; see `cdrd file list`.")
+@click.option(
+    "--since",
+    type=click.DateTime(),
+    help="Only files of which something was stored since then (UTC).",
+)
+@click.pass_obj
+def replay_command(
+    program: Program, source: str | None, file: str | None, since: datetime | None
+) -> None:
+    """Read files again as far as they are stored, and store what is missing; nothing is stored twice.
+
+    For after a repair: when rows were lost with a disk or a backup, and the PBX still has its files.
+    A file that cannot be found any more is named, and the command ends with 1.
+    """
+    number = FileId(int(file)) if file and file.isdecimal() else None
+    wanted = Wanted(
+        source,
+        number,
+        None if number is not None else file,
+        since and since.replace(tzinfo=UTC),
+    )
+    sources = {one.name: one for one in program.settings.sources}
+
+    async def work() -> int:
+        async with program.database() as database:
+            files = await replayable_files(database, wanted)
+            if not files:
+                raise NotFound("there is no such file", hint="See `cdrd file list`.")
+            return await _replay_all(database, files, sources)
+
+    if run(work()):
+        raise SystemExit(ExitCode.FAILED)
+
+
+async def _replay_all(
+    database: Database, files: list[Replayable], sources: Mapping[str, SourceSettings]
+) -> int:
+    """Reads one file after another; how many were not found."""
+    lost = 0
+    total = Replayed()
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading", total=sum(file.position.offset for file in files))
+        for file in files:
+            done = await replay(
+                database,
+                file,
+                _settings(file, sources),
+                progress=lambda count: bar.advance(task, count),
+            )
+            lost += not done.is_found
+            total = total.plus(done.records, Mended(done.stored, done.suspended, done.duplicates))
+            click.echo(f"{file.file_id} {escape_control(file.position.path)}: {_words(done)}")
+    click.echo(f"{len(files)} files, {_words(total)}")
+    return lost
+
+
+def _settings(file: Replayable, sources: Mapping[str, SourceSettings]) -> SourceSettings:
+    settings = sources.get(file.source)
+    if settings is None:
+        raise NotFound(
+            f"the settings have no source {file.source!r}",
+            hint="Its section is needed: it says where its files are and how they are read.",
+        )
+    return settings
+
+
+def _words(done: Replayed) -> str:
+    if not done.is_found:
+        return "not found: no file has all that was read of it"
+    return (
+        f"{done.records} records, {done.stored} were missing and are stored now,"
+        f" {done.suspended} suspended, {done.duplicates} from elsewhere"
+    )
