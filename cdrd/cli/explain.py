@@ -28,6 +28,7 @@ from cdrd.store.attributions import attribution_of
 from cdrd.store.database import Database
 from cdrd.store.directory import current_version, load_directory
 from cdrd.store.feed import newest
+from cdrd.store.filenames import as_path
 from cdrd.store.legs import Window, leg_story, legs_of_calls
 from cdrd.store.statements import Row
 
@@ -137,7 +138,7 @@ def _raw(story: _Story, settings: Settings) -> _Raw:
         found = find_record(
             leg._replace(acctid=None, pbx=""),
             Whereabouts(
-                row["path"],
+                as_path(row["path"]),
                 source.rotated,
                 FileMark(row["head_length"], row["head_digest"], b""),
                 row["byte_offset"],

@@ -12,6 +12,7 @@ from cdrd.records import Claim, Family, FileId, FilePosition, Rejected, SourceId
 from cdrd.store.arrivals import look_up, note_arrivals
 from cdrd.store.database import CHANNEL, Database
 from cdrd.store.families import TABLES
+from cdrd.store.filenames import as_text
 from cdrd.store.identity import Recognition, keys_of
 from cdrd.store.statements import statement
 
@@ -125,7 +126,7 @@ async def _move_position(connection: Any, batch: Batch, *, stored: int) -> FileI
     if position.file_id is None:
         file_id = await statement("create_file").value(
             connection,
-            path=position.path,
+            path=as_text(position.path),
             head_length=position.mark.head_length,
             head_digest=position.mark.head_digest,
             state=position.state.value,
@@ -147,7 +148,7 @@ async def _move_position(connection: Any, batch: Batch, *, stored: int) -> FileI
         await statement("note_file").rows(
             connection,
             file_id=file_id,
-            path=position.path,
+            path=as_text(position.path),
             state=position.state.value,
             sha256=position.sha256,
         )

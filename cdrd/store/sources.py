@@ -17,6 +17,7 @@ from cdrd.records import (
     SourceKind,
 )
 from cdrd.store.database import Database, translated
+from cdrd.store.filenames import as_path, as_text
 from cdrd.store.statements import Row, statement
 
 
@@ -44,7 +45,7 @@ async def positions(database: Database, source_id: SourceId) -> list[FilePositio
 def _position(row: Row) -> FilePosition:
     return FilePosition(
         file_id=FileId(row["file_id"]),
-        path=row["path"],
+        path=as_path(row["path"]),
         physical=row["physical"],
         mark=FileMark(row["head_length"], row["head_digest"], row["tail"]),
         offset=row["byte_offset"],
@@ -75,7 +76,10 @@ class Report(NamedTuple):
 async def report_source(database: Database, source_id: SourceId, report: Report) -> None:
     """Writes down how a source is doing now."""
     async with database.connection() as connection:
-        await statement("report_source").rows(connection, source_id=source_id, **report._asdict())
+        values = report._asdict()
+        if report.last_error is not None:
+            values["last_error"] = as_text(report.last_error)
+        await statement("report_source").rows(connection, source_id=source_id, **values)
 
 
 async def source_status(database: Database) -> Sequence[Row]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -154,6 +155,23 @@ async def test_a_stopped_stage_goes_on_where_it_stopped(database: Database, pbx:
 
     assert position.offset == pbx.path.stat().st_size
     assert position.line == pbx.written + 1
+
+
+async def test_a_file_name_need_not_be_utf8(database: Database, tmp_path: Path) -> None:
+    pbx = Pbx(tmp_path / os.fsdecode(b"soci\xe9t\xe9.csv"))
+    pbx.append(3)
+    for _ in range(2):
+        async with collecting(database, source_at(tmp_path / "*.csv")):
+            pbx.append(2)
+            pbx.rotate_by_rename()
+            pbx.append(1)
+            await all_stored(database, pbx)
+    source_id = await register_source(
+        database, name="pbx1", kind=SourceKind.ASTERISK_CSV, pbx="default"
+    )
+    rotated = [f"{pbx.path}.2", f"{pbx.path}.1"]
+
+    assert {one.path for one in await positions(database, source_id)} == {str(pbx.path), *rotated}
 
 
 async def test_a_path_that_cannot_be_read_is_read_when_it_can(database: Database, pbx: Pbx) -> None:
