@@ -12,6 +12,7 @@ from typing import Any
 from prometheus_client import Metric
 
 from cdrd.cli import cli
+from cdrd.decode.cel_columns import SAMPLE, fields_of_columns
 from cdrd.decode.decoders import Shape, decoder_for
 from cdrd.errors import ExitCode
 from cdrd.metrics import REGISTRY
@@ -53,6 +54,8 @@ def test_every_piece_of_settings_is_valid(tmp_path: Path) -> None:
         SourceKind.ASTERISK_CSV,
         SourceKind.ASTERISK_CUSTOM,
         SourceKind.ASTERISK_JSON,
+        SourceKind.ASTERISK_CEL,
+        SourceKind.ASTERISK_QUEUE_LOG,
     }
 
 
@@ -72,6 +75,15 @@ def test_the_columns_are_those_of_the_configuration_beside_them(tmp_path: Path) 
     custom = [s for s in sources(tmp_path) if s.kind is SourceKind.ASTERISK_CUSTOM]
 
     assert [list(source.columns) for source in custom] == [by_field, by_function]
+
+
+def test_the_columns_of_channel_events_are_those_that_are_read_without_being_named() -> None:
+    new, old = [block for block in blocks("ini") if "eventextra" in block]
+    fields = re.search(r"^fields = (.*)$", new, re.MULTILINE)
+    assert fields is not None
+    assert tuple(fields[1].split(",")) == SAMPLE
+    by_function = re.findall(r"\$\{CSV_QUOTE\(\$\{([^}]+)\}\)\}", old)
+    assert fields_of_columns(by_function) == fields_of_columns(SAMPLE)
 
 
 def test_records_of_the_recommended_configuration_become_legs(tmp_path: Path) -> None:
