@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from cdrd.cli import cli
+from cdrd.cli.layout import aligned, moment
 from cdrd.cli.program import Program, run
 from cdrd.logs import escape_control
 from cdrd.records import FileId, FileState
@@ -46,18 +45,21 @@ def list_command(program: Program, source: str | None, state: str | None, limit:
             return await files(database, source=source, state=wanted, most=limit + 1)
 
     rows = run(work())
-    table = Table("id", "source", "file", "state", "like", *_COUNTS, "last stored")
     for row in rows[:limit]:
-        table.add_row(
-            *(str(row["file_id"]), _shown(row["source"]), _shown(row["path"]), row["state"]),
-            str(row["like_file_id"] or ""),
-            *(str(row[name]) for name in _COUNTS),
-            f"{row['updated_at']:%Y-%m-%d %H:%M:%S} UTC",
-        )
-    console = Console()
-    console.print(table)
+        for line in _listed(row):
+            click.echo(line)
+    if not rows:
+        click.echo("there is no such file", err=True)
     if len(rows) > limit:
-        console.print(f"there are more than these {limit}: --limit shows more of them")
+        click.echo(f"there are more than these {limit}: --limit shows more of them")
+
+
+def _listed(row: Row) -> Iterator[str]:
+    """Which, in what state, and what became of its records."""
+    like = f", like file {row['like_file_id']}" if row["like_file_id"] else ""
+    yield f"{row['file_id']}  {row['state']}{like}, last stored {moment(row['updated_at'])}"
+    yield f"    {_shown(row['source'])}, {_shown(row['path'])}"
+    yield "    " + ", ".join(f"{name} {row[name]}" for name in _COUNTS)
 
 
 @file.command("show")
@@ -71,11 +73,13 @@ def show_command(program: Program, file_id: int) -> None:
             return await file_story(database, FileId(file_id))
 
     row = run(work())
-    table = Table(show_header=False)
-    for name, value in row.items():
-        if value is not None and name != "source_id":
-            table.add_row(name, _shown(value.hex() if isinstance(value, bytes) else value))
-    Console().print(table)
+    facts = {
+        name.replace("_", " "): value.hex() if isinstance(value, bytes) else _shown(value)
+        for name, value in row.items()
+        if value is not None and name != "source_id"
+    }
+    for line in aligned(facts.items()):
+        click.echo(line)
 
 
 @file.command("release")
@@ -104,5 +108,5 @@ def _decide(program: Program, ids: tuple[int, ...], state: FileState) -> None:
     run(work())
 
 
-def _shown(value: object) -> Text:
-    return Text(escape_control(str(value)))
+def _shown(value: object) -> str:
+    return moment(value) if isinstance(value, datetime) else escape_control(str(value))

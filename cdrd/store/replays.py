@@ -19,6 +19,7 @@ from cdrd.records import (
 from cdrd.store.arrivals import known_recognition, look_up, note_arrivals
 from cdrd.store.batches import Counts, Origin, correct, store_rows, suspend
 from cdrd.store.database import Database
+from cdrd.store.filenames import as_path, as_text
 from cdrd.store.identity import Recognition, keys_of
 from cdrd.store.statements import Row, statement
 
@@ -69,7 +70,7 @@ async def replayable_files(database: Database, wanted: Wanted) -> list[Replayabl
             connection,
             source=wanted.source,
             file_id=wanted.file_id,
-            path=wanted.path,
+            path=wanted.path and as_text(wanted.path),
             since=wanted.since,
         )
     return [_replayable(row) for row in rows]
@@ -82,7 +83,9 @@ def _replayable(row: Row) -> Replayable:
         row["source"],
         SourceId(row["source_id"]),
         file_id,
-        FilePosition(file_id, row["path"], row["physical"], mark, row["byte_offset"], row["line"]),
+        FilePosition(
+            file_id, as_path(row["path"]), row["physical"], mark, row["byte_offset"], row["line"]
+        ),
         Counts(*(row[name] for name in Counts._fields)),
     )
 

@@ -88,7 +88,7 @@ async def test_a_repeated_file_waits_until_somebody_decides(
         assert "again.csv" in listed
         assert "monday.csv" not in listed
         shown = await asyncio.to_thread(command, config, "show", "2")
-        assert "like_path" in shown
+        assert "like path" in shown
         assert "monday.csv" in shown
         assert await asyncio.to_thread(command, config, "release", "2") == "2: released\n"
         await until(lambda: are("finished", "finished"))
