@@ -144,7 +144,7 @@ class Finder:
         """From now on the generation is read in this file, and in no other."""
         generation = judged.generation
         if judged.verdict is Verdict.NEW or generation is None:
-            generation = begun(content.status())
+            generation = begun(content, content.status())
             self.generations.add(generation)
         elsewhere = self.files.reading(generation)
         if elsewhere is not None:

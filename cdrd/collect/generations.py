@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from cdrd.collect.compressed import is_compressed
 from cdrd.collect.disk import DiskFile
-from cdrd.collect.identity import HEAD_BYTES, TAIL_BYTES, Content, begins, digest
+from cdrd.collect.identity import HEAD_BYTES, TAIL_BYTES, Content, beginning, begins, digest
 from cdrd.records import FileId, FileMark, FilePosition
 
 
@@ -51,9 +51,10 @@ class Generation:
         )
 
 
-def begun(file: DiskFile) -> Generation:
-    """A generation of which nothing is read yet."""
-    return Generation(FilePosition(None, file.path, file.physical, FileMark(0, b"", b""), 0, 1))
+def begun(content: Content, file: DiskFile) -> Generation:
+    """A generation of which nothing is read yet, but how it begins: it may have to be found elsewhere."""
+    mark = beginning(content.read(0, HEAD_BYTES))
+    return Generation(FilePosition(None, file.path, file.physical, mark, 0, 1))
 
 
 def stored(position: FilePosition) -> Generation:
