@@ -19,7 +19,7 @@ from cdrd.logs import escape_control
 @click.option(
     "-c",
     "--config",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(path_type=Path, readable=False),
     default=default_config,
     help="The settings; by default $CDRD_CONFIG, ./cdrd.yaml or /etc/cdrd/cdrd.yaml.",
 )

@@ -23,7 +23,7 @@ from cdrd.records import DirectoryVersion, Entry
 from cdrd.store.directory import apply_directory, current_version, load_directory, version_applied
 from cdrd.store.statements import Row
 
-_FILE = click.argument("file", type=click.Path(path_type=Path, dir_okay=False), required=False)
+_FILE = click.argument("file", type=click.Path(path_type=Path, readable=False), required=False)
 
 
 @cli.group("directory")

@@ -111,6 +111,16 @@ def test_whoever_reads_may_have_seen_enough(config: Path) -> None:
     assert said == ""
 
 
+def test_a_file_that_cannot_be_read_is_a_wrong_setting(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "none.yaml"):
+        for words in (("-c", str(path), "check-config"), ("directory", "check", str(path))):
+            done = cdrd(*words)
+
+            assert done.returncode == 78
+            assert done.stderr.startswith(f"cdrd: {path}: cannot be read: ")
+            assert done.stderr.count("\n") == 1
+
+
 def paths(command: click.Command, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     """The words of each command and group."""
     yield above
