@@ -22,8 +22,17 @@ from cdrd.enrich.faults import place_of
 from cdrd.enrich.printable import printable
 from cdrd.enrich.story import explain as explained
 from cdrd.errors import NotFound
-from cdrd.records import AcctId, Attribution, Direction, FileMark, Leg, UnattributedReason
+from cdrd.records import (
+    AcctId,
+    Attribution,
+    Direction,
+    FileMark,
+    Leg,
+    SourceKind,
+    UnattributedReason,
+)
 from cdrd.settings import Settings
+from cdrd.store.arrivals import arrivals_of_leg
 from cdrd.store.attributions import attribution_of
 from cdrd.store.database import Database
 from cdrd.store.directory import current_version, load_directory
@@ -56,6 +65,8 @@ class _Story(NamedTuple):
     directory: Directory | None
     """The directory that decided it."""
     in_force: Directory | None
+    arrivals: Sequence[Row]
+    """Every delivery of it, where more than one source may have it."""
 
 
 @cli.command("explain")
@@ -93,7 +104,13 @@ async def _read(database: Database, acctid: AcctId, settings: Settings) -> _Stor
         decided,
         in_force if same else await _directory(database, version),
         in_force,
+        await _arrivals(database, acctid, SourceKind(row["source_kind"])),
     )
+
+
+async def _arrivals(database: Database, acctid: AcctId, kind: SourceKind) -> Sequence[Row]:
+    async with database.connection() as connection:
+        return await arrivals_of_leg(connection, acctid, kind=kind)
 
 
 async def _directory(database: Database, version: int) -> Directory | None:
@@ -126,6 +143,13 @@ def _record(story: _Story, settings: Settings) -> Iterator[str]:
         place = f"line {row['line']}, byte {row['byte_offset']}"
         yield f"  file {printable(row['path'])}, {place}"
     yield f"  stored {row['stored_at']:%Y-%m-%d %H:%M:%S} UTC"
+    for arrival in story.arrivals:
+        if arrival["source"] != row["source"]:
+            path = "" if arrival["path"] is None else f", file {printable(arrival['path'])}"
+            yield (
+                f"  also from source {printable(arrival['source'])}{path}, line {arrival['line']},"
+                f" {arrival['arrived_at']:%Y-%m-%d %H:%M:%S} UTC"
+            )
 
 
 def _raw(story: _Story, settings: Settings) -> _Raw:

@@ -82,6 +82,7 @@ def test_each_leg_is_stored_once_and_every_record_is_accounted_for(
         with urlopen(f"{daemon.url}/metrics", timeout=10) as answer:  # noqa: S310 - our own daemon
             exposed = answer.read().decode()
         status = cdrd("-c", str(daemon.config), "status").stdout
+        story = cdrd("-c", str(daemon.config), "explain", "7").stdout
     finally:
         assert daemon.stop() == 0
 
@@ -89,6 +90,7 @@ def test_each_leg_is_stored_once_and_every_record_is_accounted_for(
     legs = [found[name] for name in ("master.csv", "full.csv", "full.json")]
     assert sum(counts[1] for counts in legs) == 1232
     assert sum(counts[3] for counts in legs) == 2 * 1232
+    assert story.count("\n  also from source ") == 2
     assert found["cel.csv"] == (13521, 0, 13521, 0)
     assert found["queue_log"] == (34, 0, 34, 0)
     for name, count in written.items():

@@ -26,6 +26,7 @@ from cdrd.store.database import Database
 from cdrd.store.deliveries import Delivery, Sent, append_records
 from cdrd.store.identity import Recognition, keys_of
 from cdrd.store.sources import register_source
+from cdrd.store.statements import statement
 
 CUSTOM = SourceKind.ASTERISK_CUSTOM
 
@@ -272,3 +273,36 @@ async def test_days_are_kept_apart_and_forgotten(database: Database) -> None:
     assert await ask(database, "SELECT count(*) FROM arrival_default") == [(0,)]
     assert await ask(database, "SELECT to_regclass('arrival_20200101')::text") == [(None,)]
     assert await ask(database, "SELECT count(*) FROM arrival") == [(4,)]
+
+
+async def test_what_has_arrived_is_found_by_its_key_in_the_partition_of_its_day(
+    database: Database,
+) -> None:
+    async with file_source(database, "csv") as csv, file_source(database, "own", CUSTOM):
+        await csv.recognise()
+        await csv.store(master_rows("main")[:3])
+        await keep_arrivals(database, remember_days=45)
+        async with database.transaction() as connection:
+            await connection.execute("SET LOCAL enable_seqscan = off")
+            await connection.execute(f"PREPARE asked AS {statement('arrived').sql}")
+            day = f"{datetime.now(UTC):%Y-%m-%d}"
+            plan = await connection.fetch(f"EXPLAIN EXECUTE asked('{day}', ARRAY['\\x00'::bytea])")
+    text = "\n".join(line for (line,) in plan)
+
+    assert f"arrival_{day.replace('-', '')}_pkey" in text
+    assert "arrival_default" not in text
+
+
+async def test_records_are_found_by_their_place_without_reading_the_table(
+    database: Database,
+) -> None:
+    async with file_source(database, "csv") as csv:
+        await csv.store(master_rows("main"))
+        async with database.transaction() as connection:
+            await statement("look_by_place").rows(connection)
+            await connection.execute(f"PREPARE asked AS {statement('leg_places').sql}")
+            plan = await connection.fetch("EXPLAIN EXECUTE asked(1, 0, 100000)")
+    text = "\n".join(line for (line,) in plan)
+
+    assert "Bitmap Index Scan on leg_0_file_id_byte_offset_idx" in text
+    assert "Seq Scan" not in text

@@ -99,3 +99,38 @@ def test_a_migration_with_a_lower_number_may_come_later() -> None:
     one, two, three = (Migration(n, f"m{n}", f"SELECT {n}") for n in (1, 2, 3))
 
     assert pending([one, two, three], {1: one.digest, 3: three.digest}) == [two]
+
+
+async def test_records_that_were_counted_before_are_accounted_for(
+    empty_dsn: str, tmp_path: Path
+) -> None:
+    """A file's counts from before: ten legs, and two suspended of which one became a leg later."""
+    early = tmp_path / "early"
+    early.mkdir()
+    for path in sorted((sql_folder() / "migrations").glob("*.sql"))[:2]:
+        shutil.copy(path, early)
+    async with Database(empty_dsn) as database:
+        await migrate(database, early)
+        async with database.transaction() as connection:
+            await connection.execute("""
+                INSERT INTO source (name, kind, pbx) VALUES ('hq', 'asterisk-csv', 'hq');
+                INSERT INTO file (source_id, path, head_length, head_digest)
+                VALUES (1, 'Master.csv', 0, ''), (1, 'other.csv', 0, '');
+                INSERT INTO position (
+                    file_id, physical, byte_offset, line, tail, seen_size, seen_mtime_ns, legs, suspended
+                )
+                VALUES (1, '1:2', 0, 1, '', 0, 0, 10, 2), (2, '1:3', 0, 1, '', 0, 0, 5, 0);
+                INSERT INTO suspense (source_id, file_id, raw, reason, detail, state, acctid, closed_at)
+                VALUES
+                    (1, 1, '', 'torn', '', 'retried', 11, now()),
+                    (1, 1, '', 'torn', '', 'waiting', NULL, NULL);
+            """)
+        await migrate(database)
+        async with database.connection() as connection:
+            counts = await connection.fetch(
+                "SELECT records, legs, suspended, duplicates FROM position ORDER BY file_id"
+            )
+            stored_as = await connection.fetch("SELECT stored_as FROM suspense ORDER BY 1")
+
+    assert [tuple(row) for row in counts] == [(12, 11, 1, 0), (5, 5, 0, 0)]
+    assert [tuple(row) for row in stored_as] == [(11,), (None,)]
