@@ -21,12 +21,13 @@ from typing import Any
 from cdrd import metrics, systemd
 from cdrd.checks import check_settings
 from cdrd.clock import stopwatch
+from cdrd.collect.ami import hear
 from cdrd.collect.push import Inbox, take_pushes
 from cdrd.collect.stage import collect
 from cdrd.enrich.stage import apply_companies, enrich
 from cdrd.errors import CdrdError, NotFound, SettingsError, Unavailable
 from cdrd.logs import configure_logs, get_logger
-from cdrd.records import Push, Receipt
+from cdrd.records import Push, Receipt, SourceKind
 from cdrd.serve.stage import serve
 from cdrd.settings import Settings, SourceSettings, load_settings
 from cdrd.store.database import Database
@@ -214,6 +215,8 @@ class Daemon:
             )
         if Role.COLLECT not in self._roles:
             return None
+        if source.kind is SourceKind.ASTERISK_AMI:
+            return Part(source, partial(self._run, name, hear, source, {"claims": self._claims}))
         more = {"claims": self._claims, "batch_bytes": settings.collect.batch_bytes}
         return Part((source, settings.collect), partial(self._run, name, collect, source, more))
 

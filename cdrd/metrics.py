@@ -58,6 +58,18 @@ lag_seconds = Gauge(
     ["source"],
     registry=REGISTRY,
 )
+blind_since = Gauge(
+    "cdrd_source_blind_since_seconds",
+    "When a source that says everything once was heard last, in seconds since 1970; 0 while it is heard",
+    ["source"],
+    registry=REGISTRY,
+)
+blind_seconds = Counter(
+    "cdrd_source_blind_seconds_total",
+    "For how long such a source was not heard, of the times that are over",
+    ["source"],
+    registry=REGISTRY,
+)
 source_up = Gauge(
     "cdrd_source_up", "1 while a source is collected by this daemon", ["source"], registry=REGISTRY
 )

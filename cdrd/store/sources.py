@@ -82,6 +82,15 @@ async def report_source(database: Database, source_id: SourceId, report: Report)
         await statement("report_source").rows(connection, source_id=source_id, **values)
 
 
+async def last_heard(database: Database, source_id: SourceId) -> datetime | None:
+    """Until when a source is known to have been heard, of one that says everything once; None: never."""
+    async with database.connection() as connection:
+        found: datetime | None = await statement("last_heard").value(
+            connection, source_id=source_id
+        )
+    return found
+
+
 async def source_status(database: Database) -> Sequence[Row]:
     """One row a source: who it is, whether somebody collects from it, what became of its records, its lag.
 

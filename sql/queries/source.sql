@@ -172,3 +172,11 @@ SET
     last_error = coalesce(excluded.last_error, before.last_error),
     last_error_at = coalesce(excluded.last_error_at, before.last_error_at),
     blind_since = excluded.blind_since;
+
+-- name: last_heard(source_id)
+-- Since when nothing is heard; of whoever was still heard then: when anybody last said so.
+SELECT coalesce(report.blind_since, greatest(report.reported_at, tally.updated_at))
+FROM source
+LEFT JOIN source_report AS report USING (source_id)
+LEFT JOIN tally USING (source_id)
+WHERE source_id = :source_id;

@@ -1,0 +1,143 @@
+"""What was heard on a manager interface and is not stored yet, and how it is stored."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+from structlog.typing import FilteringBoundLogger
+
+from cdrd import metrics
+from cdrd.collect.ami_batch import Heard
+from cdrd.collect.counted import count
+from cdrd.collect.reporter import Reporter
+from cdrd.errors import Conflict, Unavailable
+from cdrd.records import Claim, Family
+from cdrd.store.database import Database
+from cdrd.store.deliveries import Answer, Delivery, append_records
+from cdrd.store.identity import Recognition
+from cdrd.store.sources import Claims
+
+_MOST_HELD = 64 << 20
+"""Bytes of records that wait to be stored."""
+_AT_ONCE = 5000
+"""Records that are stored at once."""
+_STORE_SECONDS = 120.0
+"""Seconds after which a database that says nothing at all counts as away."""
+_LONGEST_PAUSE = 5.0
+"""Seconds between two attempts to store."""
+
+
+class Held:
+    """Records in the order of hearing, in memory: nobody will say them again."""
+
+    def __init__(self) -> None:
+        self._records: list[Heard] = []
+        self._size = 0
+        self._came = asyncio.Event()
+        self._is_ended = False
+
+    def __len__(self) -> int:
+        """How many wait."""
+        return len(self._records)
+
+    @property
+    def is_full(self) -> bool:
+        """There is no room for more."""
+        return self._size > _MOST_HELD
+
+    def add(self, records: Sequence[Heard]) -> None:
+        """These were heard."""
+        if records:
+            self._records += records
+            self._size += sum(len(record.raw) for _, record in records)
+            self._came.set()
+
+    def ends(self) -> None:
+        """Nothing more will be heard."""
+        self._is_ended = True
+        self._came.set()
+
+    async def next(self, seconds: float) -> Sequence[Heard] | None:
+        """What is to be stored now; nothing when nothing comes for so long; None at the end."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._came.wait()
+        return None if self._is_ended and not self._records else self._records[:_AT_ONCE]
+
+    def stored(self, number: int) -> None:
+        """The first so many are stored."""
+        self._size -= sum(len(record.raw) for _, record in self._records[:number])
+        del self._records[:number]
+        if not self._records and not self._is_ended:
+            self._came.clear()
+
+
+class Storing:
+    """Stores what is heard of one source, each record once."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        database: Database,
+        claims: Claims,
+        reporter: Reporter,
+        log: FilteringBoundLogger,
+    ) -> None:
+        self._name = name
+        self._database = database
+        self._claims = claims
+        self._reporter = reporter
+        self._log = log
+
+    async def store(
+        self, claim: Claim, recognition: Recognition, records: Sequence[Heard]
+    ) -> Claim:
+        """Returns the claim that they are stored under. Raises Conflict when another daemon has it."""
+        for family in Family:
+            found = [record for kind, record in records if kind is family]
+            if found:
+                delivery = Delivery(
+                    claim.source_id, recognition, found, family=family, epoch=claim.epoch
+                )
+                claim = await self._deliver(claim, delivery)
+        return claim
+
+    async def _deliver(self, claim: Claim, delivery: Delivery) -> Claim:
+        """Until it is stored. What a fault may have let through is said to be sent again: it counts once.
+
+        After a fault the source is claimed anew, as the claim ends with its connection.
+        """
+        pause = 0.1
+        while True:
+            answer = await self._attempt(delivery)
+            if answer is not None:
+                break
+            await asyncio.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - jitter is no secret
+            pause = min(2 * pause, _LONGEST_PAUSE)
+            with suppress(Unavailable):
+                claim = await self._claimed_again(claim)
+            again = delivery.recognition._replace(repeats=True)
+            delivery = replace(delivery, epoch=claim.epoch, recognition=again)
+        self._reporter.well("storing")
+        count(self._log, self._name, delivery.family, delivery.records, answer)
+        return claim
+
+    async def _attempt(self, delivery: Delivery) -> Answer | None:
+        try:
+            async with asyncio.timeout(_STORE_SECONDS):
+                return await append_records(self._database, delivery)
+        except (Unavailable, TimeoutError) as fault:
+            metrics.faults.labels("ami", type(fault).__name__).inc()
+            self._reporter.fails("storing", str(fault))
+            return None
+
+    async def _claimed_again(self, claim: Claim) -> Claim:
+        anew = await self._claims.claim(claim.source_id)
+        if anew is None:
+            raise Conflict("another daemon hears this source now")
+        return anew
