@@ -1,7 +1,10 @@
 -- What the stages still have to do.
 
 -- name: add_work(stage, first, last)!
-INSERT INTO work (stage, first_acctid, last_acctid) VALUES (:stage, :first, :last);
+-- It waits from this moment on, not from the begin of a transaction that may have waited for the append
+-- lock: else it would be past its deadline, and served undecided, before anybody could decide it.
+INSERT INTO work (stage, first_acctid, last_acctid, stored_at)
+VALUES (:stage, :first, :last, clock_timestamp());
 
 -- name: wake(channel)
 -- Tells every listening process that there is something to do.

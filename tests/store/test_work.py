@@ -91,6 +91,16 @@ async def test_a_large_range_is_done_in_pieces_and_waits_as_long_as_it_did(
     assert (await waiting(database, ENRICH)).legs == 990
 
 
+async def test_work_waits_from_the_moment_that_it_is_there(database: Database) -> None:
+    """Not from the begin of its transaction, which may have waited long for the append lock."""
+    async with database.transaction() as connection:
+        begun = await connection.fetchval("SELECT now()")
+        await add_work(connection, ENRICH, [(AcctId(1), AcctId(2))])
+        stored_at = await connection.fetchval("SELECT stored_at FROM work")
+
+    assert stored_at > begun
+
+
 async def test_work_that_was_not_finished_waits_on(database: Database) -> None:
     await add(database, (1, 5))
     async with database.transaction() as connection:
