@@ -54,9 +54,9 @@ def _checks(
 
 
 def _check_paths(sources: Sequence[SourceSettings]) -> None:
-    """A file that two sources follow would be stored twice."""
+    """What two sources follow is stored twice, or read twice for nothing."""
     problems = [
-        f"sources: {one.name} and {other.name} both follow {one.path}: it would be stored twice"
+        f"sources: {one.name} and {other.name} both follow {one.path}: a file belongs to one source"
         for one, other in combinations(sources, 2)
         if _is_among(one.path, other.path) or _is_among(other.path, one.path)
     ]

@@ -43,7 +43,7 @@ def test_settings_without_a_mistake_pass() -> None:
 )
 def test_a_file_is_followed_by_one_source(one: str, other: str) -> None:
     assert problems(sources=[source("a", one), source("b", other)]) == [
-        f"sources: a and b both follow {one}: it would be stored twice"
+        f"sources: a and b both follow {one}: a file belongs to one source"
     ]
 
 
