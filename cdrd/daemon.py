@@ -24,6 +24,7 @@ from cdrd.clock import stopwatch
 from cdrd.collect.ami import hear
 from cdrd.collect.push import Inbox, take_pushes
 from cdrd.collect.stage import collect
+from cdrd.collect.threecx import receive_lines
 from cdrd.enrich.stage import apply_companies, enrich
 from cdrd.errors import CdrdError, NotFound, SettingsError, Unavailable
 from cdrd.logs import configure_logs, get_logger
@@ -217,6 +218,8 @@ class Daemon:
             return None
         if source.kind is SourceKind.ASTERISK_AMI:
             return Part(source, partial(self._run, name, hear, source, {"claims": self._claims}))
+        if source.way in {"connect", "listen"}:
+            return Part(source, partial(self._run, name, receive_lines, source, {}))
         more = {"claims": self._claims, "batch_bytes": settings.collect.batch_bytes}
         return Part((source, settings.collect), partial(self._run, name, collect, source, more))
 

@@ -110,7 +110,7 @@ async def take_pushes(
 ) -> None:
     """Takes pushes to a source until told to stop. Any number of daemons may do so at once."""
     try:
-        receiver = await _ready(source, database, beat, stopping)
+        receiver = await ready(source, database, beat, stopping)
         if receiver is not None:
             inbox.open(source.name, receiver)
         while not stopping.is_set():
@@ -119,7 +119,7 @@ async def take_pushes(
         inbox.close(source.name)
 
 
-async def _ready(
+async def ready(
     source: SourceSettings,
     database: Database,
     beat: Callable[[], None],

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import json
+import os
+import re
+import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +17,8 @@ from support.daemon import DaemonProcess, wait_until
 from support.pbx import record
 from support.postgres import cloned
 from support.pushing import SOURCES, Posted, Pusher, everything, pusher
+
+from cdrd.settings import load_settings
 
 
 @pytest.fixture(scope="module")
@@ -170,3 +177,37 @@ def test_who_may_push_to_one_source_may_do_nothing_else(
         "no token": 401,
         "in the query": 200,
     }
+
+
+def test_every_push_that_the_readme_shows_is_stored(
+    tmp_path: Path, server_dsn: str, template: str
+) -> None:
+    """Its settings, its user and its commands, run as they stand there."""
+    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```(\w+)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    (shown,) = [block for language, block in blocks if "push: true" in block]
+    (path := tmp_path / "shown.yaml").write_text(shown, encoding="utf-8")
+    sources = [
+        {**source.model_dump(include={"name", "pbx", "zone"}), "kind": source.kind, "push": "true"}
+        for source in load_settings(path, environment={}).sources
+    ]
+    names = [source["name"] for source in sources]
+    with cloned(server_dsn, template) as dsn:
+        daemon = DaemonProcess(tmp_path, dsn, sources)
+        daemon.write_config()
+        daemon.start()
+        made = pusher(daemon, "hq-pusher", *names)
+        wait_until(lambda: all(made.post(name, b"?")[0] == 200 for name in names), what="ready")
+        commands = [block for language, block in blocks if language == "bash"]
+        answers = [
+            subprocess.run(
+                ["bash", "-c", command.replace("http://127.0.0.1:8887", daemon.url)],
+                env={**os.environ, "TOKEN": made.token},
+                capture_output=True,
+                check=True,
+            ).stdout
+            for command in commands
+        ]
+        assert daemon.stop() == 0
+
+    assert [json.loads(answer) for answer in answers] == [stored(1)] * len(names)
