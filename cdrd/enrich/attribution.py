@@ -9,7 +9,8 @@ from functools import lru_cache
 from cdrd.enrich.call import view_call
 from cdrd.enrich.directory import Directory
 from cdrd.enrich.found import PartyKind
-from cdrd.enrich.legview import LegView, Origin
+from cdrd.enrich.hearing import hear
+from cdrd.enrich.legview import UNSTORED, LegView, Origin
 from cdrd.enrich.rules.dial_full import DIAL_FULL_RULES
 from cdrd.enrich.rules.dial_short import DIAL_SHORT_RULES
 from cdrd.enrich.rules.evidence import endpoint_name, from_outside
@@ -28,10 +29,7 @@ from cdrd.enrich.rules.outcome import (
     XFER_RULES,
 )
 from cdrd.enrich.rules.reached import REACHED_RULES
-from cdrd.records import AcctId, Attribution, CelEvent, Leg, UnattributedReason
-
-UNSTORED = AcctId(0)
-"""The acctid in the attribution of a leg that is not stored."""
+from cdrd.records import Attribution, CelEvent, Leg, UnattributedReason
 
 
 def attribute_call(
@@ -47,8 +45,8 @@ def attribute_call(
         return [Attribution(acctid=leg.acctid or UNSTORED, reason=reason) for leg in legs]
     views = decided_views(legs, directory, events)
     if len(views) == 1:
-        return [_attribution(views[0])]
-    decided = {id(view.leg): _attribution(view) for view in views}
+        return [attribution_of(views[0])]
+    decided = {id(view.leg): attribution_of(view) for view in views}
     return [decided[id(leg)] for leg in legs]
 
 
@@ -56,7 +54,11 @@ def decided_views(
     legs: Sequence[Leg], directory: Directory, events: Sequence[CelEvent] = ()
 ) -> Sequence[LegView]:
     """The legs in the order of time with everything decided, as `cdrd explain` tells of them."""
-    views = view_call(legs, directory, events)
+    return decide_views(view_call(legs, directory, hear(events) if events else None))
+
+
+def decide_views(views: Sequence[LegView]) -> Sequence[LegView]:
+    """Decides the legs of a call, each after those that it follows from."""
     if len(views) == 1:
         _decide(views[0])
         return views
@@ -82,12 +84,13 @@ def _in_order(view: LegView) -> Iterator[LegView]:
 
 
 def _follows_from(view: LegView) -> Iterator[LegView]:
-    for leg in (view.dialler, view.before, view.consultation):
+    for leg in (view.dialler, view.before, view.consultation, view.called_by):
         if leg is not None and leg.attribution is None:
             yield leg
 
 
-def _attribution(view: LegView) -> Attribution:
+def attribution_of(view: LegView) -> Attribution:
+    """What was decided of a leg."""
     if view.attribution is None:
         raise AssertionError("every leg of a call is decided")
     return view.attribution

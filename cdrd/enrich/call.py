@@ -20,11 +20,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from cdrd.enrich.channels import channel_number, local_half
 from cdrd.enrich.directory import Directory
-from cdrd.enrich.found import PartyKind
-from cdrd.enrich.hearing import hear
+from cdrd.enrich.found import Party, PartyKind
+from cdrd.enrich.heard import Heard
 from cdrd.enrich.legview import CONFERENCES, PARKING_APPS, LegView
 from cdrd.enrich.told import correct, listen
-from cdrd.records import CelEvent, Leg
+from cdrd.records import Leg
 
 MOST_HOPS = 20
 """Local channels in a row that are followed; a longer row is a loop, or somebody's joke."""
@@ -36,12 +36,11 @@ _TELEPHONES = frozenset({PartyKind.STATION, PartyKind.UNLISTED})
 
 
 def view_call(
-    legs: Iterable[Leg], directory: Directory, events: Sequence[CelEvent] = ()
+    legs: Iterable[Leg], directory: Directory, heard: Heard | None = None
 ) -> Sequence[LegView]:
     """The views of all legs of a call, linked, in the order of time."""
     views = [LegView(leg, directory) for leg in legs]
-    if events:
-        heard = hear(events)
+    if heard is not None and heard.channels:
         views.sort(key=_in_time)
         listen(views, heard)
         _link(views)
@@ -78,6 +77,7 @@ def _link(views: Sequence[LegView]) -> None:
     _link_locals(views, reached)
     for view in views:
         _called_and_calling(view, reached.get(view.leg.channel, ()))
+    _callers_joined(views)
     for chain in channels.values():
         _follow(chain)
     for view in views:
@@ -121,6 +121,8 @@ def _called_and_calling(view: LegView, reached_by: Sequence[LegView]) -> None:
     first = next((other for other in reached_by if other is not view), None)
     if first is None or view.calling.kind is PartyKind.LOCAL:
         return
+    if first.at <= view.at and _in_time(first) < _in_time(view):
+        view.called_by = first
     if leg.lastapp in CONFERENCES or leg.lastapp in PARKING_APPS:
         return
     if leg.lastapp == "AppDial" and not leg.dstchannel:
@@ -131,14 +133,24 @@ def _called_and_calling(view: LegView, reached_by: Sequence[LegView]) -> None:
         view.moved = True
 
 
+def _callers_joined(views: Sequence[LegView]) -> None:
+    """A trunk's channel that called in by itself is nobody that was dialled."""
+    callers = {v.leg.channel for v in views if v.called_by is None and v.leg.lastapp != "AppDial"}
+    for view in views:
+        view.joined = view.called.kind is PartyKind.TRUNK and view.leg.dstchannel in callers
+
+
 def _follow(chain: Sequence[LegView]) -> None:
     """The legs of one channel, one after the other."""
     talking: LegView | None = None
     for before, view in zip((None, *chain), chain, strict=False):
         view.before = before
         view.rowless &= len(chain) == 1
-        if view.leg.lastapp == "Park" or (before is not None and before.parked):
+        if view.leg.lastapp == "Park" or (
+            before is not None and before.parked and not before.answered
+        ):
             view.parked = True
+            talking = view if view.answered else talking
             continue
         if before is not None and view.transferrer is None:
             view.transferrer = before.transferrer
@@ -151,6 +163,15 @@ def _follow(chain: Sequence[LegView]) -> None:
         if view.answered and not view.consulting:
             talking = view
     _answered_for(chain)
+    _fetched(chain)
+
+
+def _fetched(chain: Sequence[LegView]) -> None:
+    """Asterisk repeats the Dial() before the parking on the leg to who fetched the call."""
+    parked = [view for view in chain if view.parked]
+    if any(view.replaced for view in parked):
+        for view in parked:
+            view.fetched = True
 
 
 def _took_the_place(view: LegView, chain: Sequence[LegView]) -> None:
@@ -165,8 +186,17 @@ def _took_the_place(view: LegView, chain: Sequence[LegView]) -> None:
     elif view.called.kind in _TELEPHONES:
         for leg in (view, *rung):
             leg.picked = True
-    elif len(bases) == 1:
-        view.forwarder = view.directory.party_of_base(view.pbx, next(iter(bases)), view.at)
+    else:
+        view.forwarder = _sent_on_by(view, bases)
+
+
+def _sent_on_by(view: LegView, bases: Iterable[str]) -> Party | None:
+    """Of several that rang one was forwarded: their company is known where they have the same."""
+    parties = [view.directory.party_of_base(view.pbx, base, view.at) for base in bases]
+    if len(parties) == 1:
+        return parties[0]
+    companies = {party.company for party in parties}
+    return Party(PartyKind.STATION, company=companies.pop()) if len(companies) == 1 else None
 
 
 def _same_command(view: LegView, other: LegView) -> bool:
@@ -192,7 +222,8 @@ def _handed_on(view: LegView, talking: LegView, *, attended: bool) -> None:
     view.transferrer = behind if behind.kind in _TELEPHONES else talking.called
     view.moved = True
     view.attended = attended
-    if not attended and talking.leg.dst.endswith(view.leg.dst):
+    dst = talking.leg.dst
+    if not attended and dst and (dst.endswith(view.leg.dst) or dst == view.called.extension):
         talking.overwritten = True
 
 
@@ -219,7 +250,8 @@ def _picked_up(
         for view in chain:
             if view is not ringing and view.answered and view.at >= ringing.ended:
                 view.picked = True
-                view.transferrer, view.moved, view.attended = None, False, False
+                view.transferrer = view.before.transferrer if view.before is not None else None
+                view.moved, view.attended = False, False
                 code.picker = view.called
                 break
 

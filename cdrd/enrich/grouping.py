@@ -23,6 +23,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from cdrd.enrich.channels import channel_base, is_replaced, local_half, parse_dial, unmasked
+from cdrd.enrich.heard import said
 from cdrd.enrich.legview import CONFERENCES, DIALLING_APPS
 from cdrd.records import CelEvent, Leg
 
@@ -184,26 +185,19 @@ def _ids_said(event: CelEvent) -> Iterator[str]:
     """Every id of which the event says that it is the same call."""
     if event.linkedid:
         yield event.linkedid
-    extra = event.extra
-    if extra:
-        for key in _NAMED:
-            uniqueid = extra.get(f"{key}_uniqueid")
-            if uniqueid and isinstance(uniqueid, str):
-                yield uniqueid
+    if event.extra:
+        yield from (uniqueid for key in _NAMED if (uniqueid := said(event, f"{key}_uniqueid")))
 
 
 def _names_said(event: CelEvent) -> Iterator[str]:
     """Channels that the event names without their uniqueid."""
-    extra = event.extra
-    if not extra:
+    if not event.extra:
         return
-    names = [extra.get("retriever")]
+    names = [said(event, "retriever")]
     for key in _NAMED:
-        if f"{key}_uniqueid" not in extra:
-            names += [extra.get(f"{key}_name"), extra.get(key)]
-    for name in names:
-        if isinstance(name, str) and _SERIAL.fullmatch(name):
-            yield name
+        if not said(event, f"{key}_uniqueid"):
+            names += [said(event, f"{key}_name"), said(event, key)]
+    yield from (name for name in names if _SERIAL.fullmatch(name))
 
 
 def _channels_wanted(leg: Leg) -> list[str]:

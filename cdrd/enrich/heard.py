@@ -7,6 +7,16 @@ from datetime import datetime
 from typing import NamedTuple
 
 from cdrd.enrich.channels import unmasked
+from cdrd.records import CelEvent
+
+_NOBODY = "N/A"
+"""What Asterisk writes in place of a channel that there is not: a transfer to an application."""
+
+
+def said(event: CelEvent, key: str) -> str:
+    """A text of the event's own JSON; empty where it says none."""
+    value = event.extra.get(key) if event.extra else None
+    return value if isinstance(value, str) and value != _NOBODY else ""
 
 
 class Place(NamedTuple):
@@ -38,6 +48,8 @@ class Channel:
     keyed: str = ""
     """The extension it began at: what was keyed, or the number that the carrier sent."""
     context: str = ""
+    number: str = ""
+    """The caller's number at the beginning, before the dialplan shows another one."""
     begun: datetime | None = None
     answered: datetime | None = None
     ended: datetime | None = None

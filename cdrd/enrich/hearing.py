@@ -21,6 +21,7 @@ from cdrd.enrich.heard import (
     Place,
     Started,
     Transfer,
+    said,
 )
 from cdrd.records import CelEvent
 
@@ -45,12 +46,6 @@ def hear(events: Iterable[CelEvent]) -> Heard:
 
 def _in_time(event: CelEvent) -> tuple[datetime, int, str]:
     return event.eventtime, _TURN.get(event.eventtype, _ANY_TURN), event.uniqueid
-
-
-def said(event: CelEvent, key: str) -> str:
-    """A text of the event's own JSON; empty where it is none."""
-    value = event.extra.get(key) if event.extra else None
-    return value if isinstance(value, str) else ""
 
 
 class _Hearing:
@@ -93,6 +88,7 @@ class _Hearing:
         if channel.begun is None:
             channel.begun = event.eventtime
             channel.keyed, channel.context = event.exten, event.context
+            channel.number = event.cid_num
 
     def answered(self, channel: Channel, event: CelEvent) -> None:
         if channel.answered is None:

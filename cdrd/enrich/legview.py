@@ -10,8 +10,10 @@ from cdrd.enrich.channels import NOT_DIALLED, is_replaced, parse_dial
 from cdrd.enrich.directory import Directory
 from cdrd.enrich.found import Did, Party, PartyKind
 from cdrd.enrich.heard import Told
-from cdrd.records import Attribution, CompanyId, Direction, Leg
+from cdrd.records import AcctId, Attribution, CompanyId, Direction, Leg
 
+UNSTORED = AcctId(0)
+"""The acctid that stands for a leg that is not stored."""
 DIALLING_APPS = frozenset({"Dial", "RetryDial"})
 CONFERENCES = frozenset({"ConfBridge", "MeetMe", "Konference"})
 PARKING_APPS = frozenset({"Park", "ParkAndAnnounce", "ParkedCall"})
@@ -58,6 +60,12 @@ class LegView:
     """The leg of the other end of the Local channel."""
     through: LegView | None = None
     """The leg of the far end of the Local channel that was reached."""
+    called_by: LegView | None = None
+    """The leg that reached this leg's calling channel: what was called calls, or was handed on."""
+    swapped = False
+    """Its command is that of the caller who took its place in a conference, a queue, a mailbox."""
+    joined = False
+    """The channel reached had called by itself: somebody joined two callers."""
     transferrer: Party | None = None
     moved = False
     """The transfer happened right before this leg."""
@@ -71,6 +79,8 @@ class LegView:
     """dst is that of the transfer that came after."""
     forwarder: Party | None = None
     parked = False
+    fetched = False
+    """It was parked, and somebody took it from there."""
     picked = False
     pickup_code = False
     picker: Party | None = None

@@ -12,7 +12,7 @@ from cdrd.enrich.found import Party
 from cdrd.enrich.legview import LegView
 from cdrd.enrich.printable import printable
 from cdrd.enrich.rules import SENTENCES
-from cdrd.enrich.rules.by_event import menu_passed
+from cdrd.enrich.rules.by_event import at_exten, menu_passed
 from cdrd.records import Attribution, CelEvent, Leg, UnattributedReason
 
 _WHY_NOT = {
@@ -80,7 +80,16 @@ def _evidence(
 ) -> dict[str, str]:
     views = decided_views([leg, *(other for other in call if other != leg)], directory, events)
     view = next(view for view in views if view.leg is leg)
-    columns = ("channel", "dstchannel", "src", "dst", "dcontext", "accountcode", "lastdata")
+    columns = (
+        "channel",
+        "dstchannel",
+        "src",
+        "dst",
+        "dcontext",
+        "accountcode",
+        "lastapp",
+        "lastdata",
+    )
     found = {name: getattr(leg, name) for name in columns} | _linked(view) | _heard(view)
     return {name: printable(str(value)) for name, value in found.items() if value}
 
@@ -110,6 +119,8 @@ def _heard(view: LegView) -> dict[str, str | None]:
     channel, transfer, parked_by = told.channel, told.transfer, told.parked_by
     attended = transfer is not None and transfer.attended
     return {
+        "at_exten": at_exten(view),
+        "rang": told.pickup.rang if told.pickup else None,
         "keyed": channel.keyed if channel else None,
         "menu": menu_passed(view),
         "number_heard": next(view.heard_numbers(), None),

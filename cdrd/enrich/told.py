@@ -16,7 +16,7 @@ from cdrd.enrich.heard import Channel, Forward, Heard, Parking, Pickup, Told, Tr
 from cdrd.enrich.legview import DIALLING_APPS, LegView
 
 _PARKS = timedelta(seconds=2)
-"""A blind transfer to the extension that parks is followed at once by the parking."""
+"""A blind transfer to the extension that parks and the parking are told of by two channels, in any order."""
 _SECOND = timedelta(seconds=1)
 _MOVED = 23
 """The hang-up cause of a telephone that sent the call on (302)."""
@@ -106,6 +106,10 @@ def _transfer(transfer: Transfer, chains: _Chains, heard: Heard) -> None:
             view.consultation = _consultation(transfer, chains) or view.consultation
             if view.told is not None and transfer.second not in ("", transfer.by):
                 view.told.second = heard.channel(transfer.second)
+    for view in (
+        chains.get(transfer.second, ()) if transfer.attended and not transfer.target else ()
+    ):
+        view.swapped = True
     for view in chains.get(transfer.target, ()) if transfer.target else ():
         if unmasked(view.leg.dstchannel) in transfer.transferees:
             _moved_on(view, transfer, None)
@@ -136,8 +140,7 @@ def _parking_of(transfer: Transfer, heard: Heard) -> Parking | None:
         (
             parking
             for parking in heard.parkings
-            if parking.channel in transfer.transferees
-            and timedelta(0) <= parking.at - transfer.at <= _PARKS
+            if parking.channel in transfer.transferees and abs(parking.at - transfer.at) <= _PARKS
         ),
         None,
     )
@@ -174,7 +177,8 @@ def _picked_from(chain: Sequence[LegView], rang: LegView, pickup: Pickup) -> Non
         if unmasked(view.leg.dstchannel) == pickup.by:
             _picked(view, pickup)
             if view.moved and (view.told is None or view.told.transfer is None):
-                view.transferrer, view.moved, view.attended = None, False, False
+                view.transferrer = view.before.transferrer if view.before is not None else None
+                view.moved, view.attended = False, False
         elif view is rang or _rang_together(view, rang):
             _picked(view, pickup)
 

@@ -283,6 +283,46 @@ def number_in_full_event(view: LegView) -> str | None:
     return None
 
 
+@rule("{rang} rang, says the event PICKUP, before another telephone took the call", plain=False)
+def ringing_event(view: LegView) -> str | None:
+    """Who picks up takes a call that was for somebody else, if only for one of a group."""
+    told = view.told
+    if told is None or told.pickup is None or view.leg.dstchannel != told.pickup.by:
+        return None
+    rang = view.directory.party(view.pbx, told.pickup.rang, view.at)
+    return f"{rang.company}-{rang.extension}" if rang.company and rang.extension else None
+
+
+@rule(
+    "the event ATTENDEDTRANSFER says that the caller took the place of {channel}, whose row has its command",
+    plain=False,
+)
+def another_s_command_event(view: LegView) -> str | None:
+    """Who joined another one into a conference or a queue leaves a row with that one's command."""
+    return UNKNOWABLE if view.swapped else None
+
+
+@rule(
+    "the dialplan was at {at_exten}, say the events, before a transfer wrote over dst", plain=False
+)
+def extension_event(view: LegView) -> str | None:
+    """From outside: the extension at which the leg's application began, where the row has lost it."""
+    if not view.overwritten or view.direction is not Direction.INBOUND:
+        return None
+    return at_exten(view) or None
+
+
+def at_exten(view: LegView) -> str:
+    """Where in the dialplan the channel was last, before what was reached began; macros are nowhere."""
+    channel = view.told.channel if view.told is not None else None
+    places = channel.places if channel is not None and not channel.was_called else ()
+    until = view.passed_until
+    extens = [p.exten for p in places if p.at <= until and p.exten not in NOBODY_DIALS]
+    return (
+        extens[-1] if extens and view.directory.did(view.pbx, extens[-1], view.at) is None else ""
+    )
+
+
 @rule("who fetched the call was not dialled, says the event PARK_END", plain=False)
 def fetched_event(view: LegView) -> str | None:
     """What the parker keyed is the parking extension, which is nobody."""

@@ -8,7 +8,12 @@ from __future__ import annotations
 from cdrd.enrich.found import PartyKind
 from cdrd.enrich.legview import CONFERENCES, LegView
 from cdrd.enrich.rules import Rules, rule
-from cdrd.enrich.rules.by_event import fetched_event, number_in_full_event
+from cdrd.enrich.rules.by_event import (
+    another_s_command_event,
+    fetched_event,
+    number_in_full_event,
+    ringing_event,
+)
 from cdrd.enrich.rules.numbers import (
     UNKNOWABLE,
     dialling_of_leg,
@@ -16,6 +21,7 @@ from cdrd.enrich.rules.numbers import (
     for_its_dialler,
     goes_outside,
     is_public,
+    leg_before_parking,
     outside_number,
     without_prefix,
 )
@@ -59,7 +65,7 @@ def number_called_in_full(view: LegView) -> str | None:
         return None
     if view.did is not None:
         return view.did.number
-    number = view.noted_number or view.leg.dst
+    number = view.noted_number or ("" if view.overwritten else view.leg.dst)
     if view.direction is Direction.INBOUND:
         return dialling_of_leg(view).written(number) if is_public(view, number) else UNKNOWABLE
     return None
@@ -76,6 +82,13 @@ def no_party_called(view: LegView) -> str | None:
 def taken_from_parking(view: LegView) -> str | None:
     """Asterisk repeats the Dial() before the parking; the parker's own dialling is in no row."""
     return UNKNOWABLE if fetched(view) else None
+
+
+@rule("what the call that was parked was for", plain=False)
+def expanded_for_parked_call(view: LegView) -> str | None:
+    """In parking, and when nobody fetches it from there, it still is the call that the caller made."""
+    leg = leg_before_parking(view)
+    return leg.attribution.dial_full if leg is not None and leg.attribution else None
 
 
 @rule("the telephone that rang, in {lastdata}, before another one picked up", plain=False)
@@ -119,7 +132,10 @@ DIAL_FULL_RULES: Rules[str] = Rules(
     number_called_in_full,
     no_party_called,
     queue_called,
+    another_s_command_event,
+    ringing_event,
     taken_from_parking,
+    expanded_for_parked_call,
     ringing_telephone,
     member_that_answered,
     extension_in_full,

@@ -9,6 +9,7 @@ from cdrd.enrich.found import PartyKind
 from cdrd.enrich.legview import LegView
 from cdrd.enrich.rules import Rules, rule
 from cdrd.enrich.rules.by_event import (
+    extension_event,
     keyed_event,
     keyed_to_consult_event,
     keyed_to_park_event,
@@ -20,7 +21,9 @@ from cdrd.enrich.rules.numbers import (
     fetched,
     for_its_dialler,
     goes_outside,
+    is_handed_on_outside,
     is_public,
+    leg_before_parking,
     number_for_local_channel,
     without_prefix,
 )
@@ -129,6 +132,24 @@ def keyed_before_parking(view: LegView) -> str | None:
 
 
 @rule(
+    "what was keyed to call {channel}, who was handed on", plain=False, calling=(PartyKind.TRUNK,)
+)
+def keyed_for_handed_on(view: LegView) -> str | None:
+    """The number outside, not that of the colleague whom the party was handed on to."""
+    if not is_handed_on_outside(view) or view.called_by is None:
+        return None
+    known = view.called_by.attribution
+    return known.dial_short if known is not None else None
+
+
+@rule("what was keyed for the call that was parked", plain=False)
+def keyed_for_parked_call(view: LegView) -> str | None:
+    """In parking, and when nobody fetches it from there, it still is the call that the caller made."""
+    leg = leg_before_parking(view)
+    return leg.attribution.dial_short if leg is not None and leg.attribution else None
+
+
+@rule(
     "dst and lastdata contradict each other, and other rows of the channel cannot be told",
     plain=False,
 )
@@ -152,14 +173,17 @@ def _names_another(view: LegView) -> bool:
 
 DIAL_SHORT_RULES: Rules[str] = Rules(
     keyed_by_dialler,
+    keyed_for_handed_on,
     keyed_to_park_event,
     keyed_to_transfer_event,
     keyed_to_consult_event,
-    keyed_event,
     keyed_before_parking,
+    keyed_for_parked_call,
+    keyed_event,
     contradicting_rows,
     keyed_before_local_channel,
     keyed_to_consult,
+    extension_event,
     keyed_before_transfer,
     feature_code,
     keyed_for_outside,

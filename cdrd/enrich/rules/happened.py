@@ -28,6 +28,15 @@ def transferrer(view: LegView) -> Origin | None:
     return _of_party(view.transferrer) if view.transferrer is not None else None
 
 
+@rule("{channel} was called outside, and is handed on", plain=False, calling=(PartyKind.TRUNK,))
+def called_outside(view: LegView) -> Origin | None:
+    """What becomes of a party that was called outside is whose call that was."""
+    called_by = view.called_by
+    if called_by is None or called_by.reached is None or not called_by.reached.outside:
+        return None
+    return called_by.origin if called_by.origin.company else None
+
+
 @rule("{forwarder} forwards its calls", plain=False)
 def forwarder(view: LegView) -> Origin | None:
     """A forwarded call is the forwarding extension's from there on."""

@@ -26,6 +26,8 @@ def number_sent(view: LegView) -> str | None:
     A leg after a Dial() that failed is for the number of that; one after an attended transfer is for
     what had been dialled for the consultation.
     """
+    if is_handed_on_outside(view) and view.called_by is not None:
+        return number_sent(view.called_by)
     if view.attended and view.consultation is None:
         return _number_consulted(view)
     leg: LegView | None = view.consultation if view.attended else view
@@ -146,6 +148,21 @@ def for_its_dialler(view: LegView) -> LegView | None:
     return dialler
 
 
+def is_handed_on_outside(view: LegView) -> bool:
+    """Whether the party outside is the one that calls: it was called before, and handed on."""
+    outside = view.calling.kind is PartyKind.TRUNK and view.called.kind is not PartyKind.TRUNK
+    return outside and view.called_by is not None and goes_outside(view)
+
+
 def fetched(view: LegView) -> bool:
-    """Whether somebody took the call out of parking; Asterisk repeats the Dial() before the parking."""
-    return view.parked and view.replaced and view.direction is Direction.INTERNAL
+    """Whether somebody took the call out of parking, and nothing tells how it had been parked."""
+    is_told = view.told is not None and view.told.parking is not None
+    return view.fetched and view.direction is Direction.INTERNAL and not is_told
+
+
+def leg_before_parking(view: LegView) -> LegView | None:
+    """The leg of the call that was parked, for one that is in parking or came out of it."""
+    leg: LegView | None = view
+    while leg is not None and leg.parked:
+        leg = leg.before
+    return leg if view.parked and leg is not None and leg.attribution is not None else None

@@ -38,6 +38,7 @@ from cdrd.enrich.rules.evidence import (
     local_company,
 )
 from cdrd.enrich.rules.happened import (
+    called_outside,
     caller_of_local_channel,
     forwarder,
     originated,
@@ -184,6 +185,7 @@ ORIGIN_RULES: Rules[Origin] = Rules(
     picked_up_by,
     transfer_event,
     transferrer,
+    called_outside,
     forward_event,
     forwarder,
     caller_of_local_channel,

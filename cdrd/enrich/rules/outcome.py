@@ -15,6 +15,7 @@ from cdrd.enrich.rules.by_event import (
     transferrer_event,
 )
 from cdrd.enrich.rules.evidence import from_outside
+from cdrd.enrich.rules.numbers import for_its_dialler
 from cdrd.records import CompanyId, Direction
 
 
@@ -145,7 +146,16 @@ def handed_on_by(view: LegView) -> str | None:
     return party.extension or party.base.partition("/")[2] or None
 
 
-XFER_RULES: Rules[str] = Rules(transferrer_event, handed_on_by)
+@rule("it is the other end of the Local channel that was handed on to", plain=False)
+def handed_on_to_local(view: LegView) -> str | None:
+    """A queue's member, a forward: what the transferred call dialled. A consultation dials before."""
+    dialler = for_its_dialler(view)
+    if dialler is None or dialler.attribution is None or dialler.attended or dialler.consulting:
+        return None
+    return dialler.attribution.xfer
+
+
+XFER_RULES: Rules[str] = Rules(transferrer_event, handed_on_by, handed_on_to_local)
 
 
 @rule("its number leads to a menu, or it was in the menu {dcontext}", calling=NOT_STATION)

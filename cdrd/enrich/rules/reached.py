@@ -31,6 +31,38 @@ def over_trunk(view: LegView) -> Reached | None:
     return _reached(view.called)
 
 
+@rule(
+    "{dstchannel} had called in by itself, and {transferrer} joined both", called=(PartyKind.TRUNK,)
+)
+def callers_joined(view: LegView) -> Reached | None:
+    """Two callers from outside: nobody was dialled, and nothing goes out."""
+    if not view.joined:
+        return None
+    return Reached(outside=False, company=view.origin.company)
+
+
+@rule(
+    "it goes on over the trunk of {channel}, who was called and handed on",
+    plain=False,
+    calling=(PartyKind.TRUNK,),
+)
+def handed_on_outside(view: LegView) -> Reached | None:
+    """Whoever was called outside stays outside, whom ever they are handed on to; the trunk is in use."""
+    called_by = view.called_by
+    if called_by is None or called_by.reached is None or not called_by.reached.outside:
+        return None
+    return _reached(view.calling) if view.called.kind is not PartyKind.TRUNK else None
+
+
+@rule("it rang at {forwarder}, which sent it on", plain=False, called=(PartyKind.LOCAL,))
+def sent_on(view: LegView) -> Reached | None:
+    """The leg to where a telephone sent the call on is for that telephone; the way on has its own."""
+    forwarder = view.forwarder
+    if forwarder is None or forwarder.company is None:
+        return None
+    return Reached(outside=False, company=forwarder.company, extension=forwarder.extension)
+
+
 @rule("it reached {dstchannel}, an endpoint of {target}", called=(PartyKind.STATION,))
 def endpoint_reached(view: LegView) -> Reached | None:
     """The far end is a telephone that a company owns."""
@@ -184,6 +216,9 @@ def own_company(view: LegView) -> Reached | None:
 REACHED_RULES: Rules[Reached] = Rules(
     conference,
     handed_to_local_channel,
+    callers_joined,
+    handed_on_outside,
+    sent_on,
     over_trunk,
     endpoint_reached,
     ringing_endpoint,

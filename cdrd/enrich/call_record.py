@@ -1,0 +1,221 @@
+"""One row for a whole call, from its legs as they were decided and from what its events say."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+
+from cdrd.enrich.call import far_leg
+from cdrd.enrich.ending import how_ended, status_code
+from cdrd.enrich.found import PartyKind
+from cdrd.enrich.heard import Channel, Heard
+from cdrd.enrich.legview import NOBODY_DIALS, LegView
+from cdrd.enrich.roles import call_legs, is_sent_on
+from cdrd.enrich.rules.numbers import outside_number
+from cdrd.enrich.talk import answered_at, answered_leg, rang_at, talk_seconds
+from cdrd.records import (
+    Attribution,
+    CallDirection,
+    CallRecord,
+    Confidence,
+    Direction,
+    LegRole,
+    RerouteReason,
+)
+
+_WITHHELD = frozenset(
+    {"", "anonymous", "unknown", "unavailable", "restricted", "private", "withheld"}
+)
+"""What SIP and Asterisk write in place of a number that is not shown."""
+_CLID_NAME = re.compile(r'"(.*)" <.*>?', re.DOTALL)
+
+
+def build_call(views: Sequence[LegView], heard: Heard) -> CallRecord:
+    """The call that these legs are, in the order of time and decided; at least one."""
+    first = _first(views)
+    told = _attribution(first)
+    answered_first = answered_leg(views)
+    last = max(views, key=lambda view: view.ended)
+    begun = [channel.begun for channel in heard.channels.values() if channel.begun]
+    ends = [channel.ended for channel in heard.channels.values() if channel.ended]
+    confidence = Confidence.EVENTS if _is_exact(views, heard) else Confidence.RECORDS
+    return CallRecord(
+        pbx=first.pbx,
+        call=_name(first),
+        linkedids=tuple(dict.fromkeys(_name(view) for view in (first, *views))),
+        legs=call_legs(views),
+        caller=_caller(first),
+        caller_name=_caller_name(first),
+        dialled=told.dial_full if told.direction is Direction.INBOUND else told.dial_short,
+        requested=_requested(told),
+        answered_by=_answered_by(answered_first) if answered_first is not None else None,
+        direction=_direction(views),
+        started=min([first.at, *begun]) if begun else min(view.at for view in views),
+        rang=rang_at(views, heard),
+        answered=answered_at(views),
+        ended=max(ends) if ends and confidence is Confidence.EVENTS else last.ended,
+        talk_seconds=talk_seconds(views, heard),
+        end_reason=how_ended(_longest(views, last)),
+        reroute_reason=_rerouted(views),
+        status_code=_failed_with(views),
+        queue=_queue(views, heard),
+        trunk_in=_trunk_in(first),
+        trunk_out=_trunk_out(views),
+        company=told.company,
+        target=told.target,
+        bill_to=told.bill_to,
+        confidence=confidence,
+        rules=_rules(told, confidence, heard),
+    )
+
+
+def _name(view: LegView) -> str:
+    leg = view.leg
+    return leg.linkedid or leg.uniqueid or str(leg.acctid or "")
+
+
+def _attribution(view: LegView) -> Attribution:
+    if view.attribution is None:
+        raise AssertionError("every leg of a call is decided")
+    return view.attribution
+
+
+def _first(views: Sequence[LegView]) -> LegView:
+    """The leg that the call began with: of the channel that gave it its name, never a pick-up's."""
+    plain = [view for view in views if not view.pickup_code] or views
+    name = _name(plain[0])
+    return next((view for view in plain if view.leg.uniqueid == name), plain[0])
+
+
+def _caller(first: LegView) -> str | None:
+    """The telephone's extension; from outside the number that the call came with."""
+    if first.calling.kind is PartyKind.STATION and first.calling.extension:
+        return first.calling.extension
+    if first.calling.kind is PartyKind.LOCAL and first.origin.extension:
+        return first.origin.extension
+    channel = first.told.channel if first.told is not None else None
+    number = (channel.number if channel is not None else "") or first.leg.src
+    if first.calling.kind is PartyKind.TRUNK and first.directory.did(first.pbx, number, first.at):
+        return None  # what the dialplan shows of ours, not who called
+    return None if number.strip().lower() in _WITHHELD else number
+
+
+def _caller_name(first: LegView) -> str | None:
+    match = _CLID_NAME.fullmatch(first.leg.clid)
+    name = match[1] if match else ""
+    return None if name.strip().lower() in _WITHHELD else name
+
+
+def _requested(told: Attribution) -> str | None:
+    """Inside the extension that was asked for; outside, and at another company, the number in full."""
+    if told.direction in (Direction.OUTBOUND, Direction.ONNET):
+        return told.dial_full
+    return told.dial_short
+
+
+def _answered_by(view: LegView) -> str | None:
+    """Behind Local channels too."""
+    far = far_leg(view)
+    if far.called.extension:
+        return far.called.extension
+    if far.called.kind is PartyKind.TRUNK:
+        number = outside_number(far) or outside_number(view)
+        dialling = view.directory.dialling(view.pbx, view.origin.company)
+        return dialling.written(number) if number else None
+    name = far.called.base.partition("/")[2]
+    return name if far.called.kind is PartyKind.UNLISTED and name not in NOBODY_DIALS else None
+
+
+def _direction(views: Iterable[LegView]) -> CallDirection | None:
+    """By the trunks that had part in it."""
+    directions = {_attribution(view).direction for view in views}
+    came_in = Direction.INBOUND in directions or any(_dialled_in(view) for view in views)
+    if Direction.OUTBOUND in directions:
+        return CallDirection.INBOUND_OUTBOUND if came_in else CallDirection.OUTBOUND
+    if came_in:
+        return CallDirection.INBOUND
+    return CallDirection.INTERNAL if directions - {None} else None
+
+
+def _dialled_in(view: LegView) -> bool:
+    """DISA: an own call, by somebody who came in by a trunk."""
+    return view.calling.kind is PartyKind.TRUNK and view.noted_auth is not None
+
+
+def _longest(views: Sequence[LegView], last: LegView) -> LegView:
+    """The leg whose end is the call's; of several that end together the one on which two talked."""
+    together = [view for view in views if view.ended == last.ended]
+    return next((view for view in together if view.answered), last)
+
+
+def _rerouted(views: Sequence[LegView]) -> RerouteReason | None:
+    if any(view.transferrer is not None for view in views):
+        return RerouteReason.TRANSFER
+    waited = any(view.leg.lastapp == "Queue" and not view.answered for view in views)
+    queued = any(view.leg.lastapp == "Queue" and view.answered for view in views)
+    elsewhere = any(view.leg.lastapp != "Queue" and view.before is not None for view in views)
+    to_mailbox = any(leg.role is LegRole.VOICEMAIL for leg in call_legs(views))
+    if to_mailbox or (waited and not queued and elsewhere) or any(map(is_sent_on, views)):
+        return RerouteReason.OVERFLOW
+    return None
+
+
+def _failed_with(views: Sequence[LegView]) -> int:
+    """Of a call that nobody answered: the answer of the last that was tried."""
+    if any(view.leg.disposition == "ANSWERED" for view in views):
+        return 0
+    codes = [code for view in views if (code := status_code(view))]
+    return codes[-1] if codes else 0
+
+
+def _queue(views: Iterable[LegView], heard: Heard) -> str | None:
+    names = [v.leg.lastdata.partition(",")[0] for v in views if v.leg.lastapp == "Queue"]
+    names += [
+        started.data.partition(",")[0]
+        for channel in heard.channels.values()
+        for started in channel.started
+        if started.app == "queue"
+    ]
+    return next((name for name in names if name), None)
+
+
+def _trunk_in(first: LegView) -> str | None:
+    if first.calling.kind is PartyKind.TRUNK:
+        return first.calling.trunk
+    told = _attribution(first)
+    return told.trunk if told.direction is Direction.INBOUND else None
+
+
+def _trunk_out(views: Sequence[LegView]) -> str | None:
+    """The trunk that carried it; of several the last one that was answered."""
+    out = [v for v in views if _attribution(v).direction is Direction.OUTBOUND]
+    carried = [view for view in out if view.answered] or out
+    return next((t for v in reversed(carried) if (t := _attribution(v).trunk)), None)
+
+
+def _is_exact(views: Iterable[LegView], heard: Heard) -> bool:
+    """Whether events tell of every channel of the legs from its beginning to its end."""
+    return bool(heard.channels) and all(
+        _is_whole(view.told.channel) and (not view.leg.dstchannel or _is_whole(view.told.reached))
+        if view.told is not None
+        else False
+        for view in views
+    )
+
+
+def _is_whole(channel: Channel | None) -> bool:
+    return channel is not None and channel.begun is not None and channel.gone
+
+
+def _rules(told: Attribution, confidence: Confidence, heard: Heard) -> str:
+    """By which evidence each was decided; who it belongs to was decided with its first leg."""
+    by = {what: rule for what, rule in json.loads(told.rules).items() if what in _OF_THE_CALL}
+    exact = confidence is Confidence.EVENTS
+    by["answered"] = "answer-event" if exact else "answer-of-the-leg"
+    by["talk_seconds"] = "bridge-events" if heard.connected else "answered-legs"
+    by["end_reason"] = by["status_code"] = "hangup-event" if heard.channels else "disposition"
+    return json.dumps(by, separators=(",", ":"))
+
+
+_OF_THE_CALL = ("company", "target", "bill_to")

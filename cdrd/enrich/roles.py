@@ -1,0 +1,111 @@
+"""What each leg is in its call, and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from cdrd.enrich.ending import how_ended
+from cdrd.enrich.legview import CONFERENCES, PARKING_APPS, UNSTORED, LegView
+from cdrd.records import CallLeg, EndReason, LegRole
+
+_VOICEMAIL = frozenset({"VoiceMail", "MiniVM", "MinivmRecord"})
+_AT_ONCE = timedelta(seconds=1)
+_BUSY = frozenset({"BUSY", "CONGESTION", "FAILED"})
+
+
+def call_legs(views: Sequence[LegView]) -> tuple[CallLeg, ...]:
+    """The legs of a call in the order of time."""
+    consultations = {id(view.consultation) for view in views if view.consultation is not None}
+    consultations |= {id(view) for view in views if view.swapped}
+    return tuple(
+        CallLeg(
+            view.leg.acctid or UNSTORED,
+            _role(view, is_consultation=view.consulting or id(view) in consultations),
+            _end_reason(view, views, is_consultation=id(view) in consultations),
+        )
+        for view in views
+    )
+
+
+def _role(view: LegView, *, is_consultation: bool) -> LegRole:
+    """The first that holds."""
+    happened = (
+        (LegRole.PICKUP, view.pickup_code),
+        (LegRole.CONFERENCE, view.leg.lastapp in CONFERENCES),
+        (_parking_role(view), view.parked or view.leg.lastapp in PARKING_APPS),
+        (LegRole.TRANSFERRED, view.transferrer is not None),
+        (LegRole.CONSULTATION, is_consultation),
+        (LegRole.FORWARDED, is_sent_on(view)),
+    )
+    return next((role for role, holds in happened if holds), None) or _plain_role(view)
+
+
+def _parking_role(view: LegView) -> LegRole:
+    if view.leg.lastapp == "ParkedCall" or view.replaced:
+        return LegRole.FETCHED
+    return LegRole.RETURNED if view.leg.dstchannel else LegRole.PARKED
+
+
+def is_sent_on(view: LegView) -> bool:
+    """Whether the leg is the way on from a telephone that forwards its calls."""
+    if view.dialler is None or view.dialler.consulting or view.consulting:
+        return False
+    return view.origin is not view.dialler.origin and view.origin.company is not None
+
+
+def _plain_role(view: LegView) -> LegRole:
+    leg = view.leg
+    if not leg.dstchannel:
+        if leg.lastapp in _VOICEMAIL:
+            return LegRole.VOICEMAIL
+        if leg.lastapp == "Queue":
+            return LegRole.QUEUE
+        failed = view.dialled.targets and leg.disposition != "ANSWERED"
+        return LegRole.FAILED if failed else LegRole.DIALPLAN
+    if view.answered:
+        return LegRole.ANSWERED
+    return LegRole.FAILED if leg.disposition in _BUSY else LegRole.RANG
+
+
+def _end_reason(
+    view: LegView, views: Sequence[LegView], *, is_consultation: bool
+) -> EndReason | None:
+    if is_consultation:
+        return EndReason.CONSULT_TRANSFER_COMPLETED
+    after = [other for other in views if other is not view and _comes_after(other, view)]
+    reasons = (_handed_on(view, other) for other in after)
+    reason = next((reason for reason in reasons if reason is not None), None)
+    return reason or how_ended(view)
+
+
+def _comes_after(other: LegView, view: LegView) -> bool:
+    """Whether a leg goes on where one ended: on its own channel, or on the one that was reached."""
+    same = other.leg.channel == view.leg.channel and other.at >= view.ended
+    return bool(view.leg.dstchannel) and (same or other.called_by is view)
+
+
+def _handed_on(view: LegView, after: LegView) -> EndReason | None:
+    """What ended the leg, where one that goes on tells."""
+    if (view.picked or not view.answered) and after.at - view.ended <= _AT_ONCE:
+        return _taken(view, after)
+    if after.parked and not view.parked:
+        return EndReason.REFERRED
+    if not (view.answered and after.moved):
+        return None
+    transfer = after.told.transfer if after.told is not None else None
+    if transfer is None and after.told is not None:
+        return EndReason.REFERRED  # no event tells of a transfer: a program moved it
+    is_attended = transfer.attended if transfer is not None else after.attended
+    completed = EndReason.CONSULT_TRANSFER_COMPLETED
+    return completed if is_attended else EndReason.BLIND_TRANSFER_COMPLETED
+
+
+def _taken(view: LegView, after: LegView) -> EndReason | None:
+    """A telephone that rang: another one took the call, or it sent the call on."""
+    pickup = after.told.pickup if after.told is not None else None
+    rang_here = pickup is None or pickup.rang == view.leg.dstchannel
+    if after.picked and after.replaced and rang_here:
+        return EndReason.REPLACED
+    by = after.forwarder.base if after.forwarder is not None else None
+    return EndReason.REDIRECTED if by in ("", view.called.base) else None
