@@ -36,11 +36,22 @@ WITH shortened AS (
     WHERE stage = :stage AND first_acctid = :first AND last_acctid > :last
 )
 
+-- One look into the index for each: a list of keys is no more than a filter to PostgreSQL before 17, which
+-- then reads everything that waits. The rows are locked, so they stay where they are.
 DELETE FROM work
-WHERE
-    stage = :stage
-    AND first_acctid = ANY(:firsts::bigint[])
-    AND NOT (first_acctid = :first AND last_acctid > :last);
+WHERE ctid = ANY(ARRAY(
+    SELECT claimed.place
+    FROM unnest(:firsts::bigint[]) AS done (first_acctid)
+    CROSS JOIN LATERAL (
+        SELECT ctid AS place
+        FROM work
+        WHERE
+            stage = :stage
+            AND first_acctid = done.first_acctid
+            AND NOT (first_acctid = :first AND last_acctid > :last)
+        LIMIT 1
+    ) AS claimed
+));
 
 -- name: waiting_work(stage)
 -- How much waits: ranges, legs and the age in seconds of the oldest.
