@@ -14,7 +14,7 @@ from cdrd.collect.suspense import discard, retry
 from cdrd.decode.decoders import Shape
 from cdrd.errors import ExitCode, NotFound
 from cdrd.logs import escape_control
-from cdrd.records import Rejected, SuspenseId
+from cdrd.records import Family, Rejected, SuspenseId
 from cdrd.store.database import Database
 from cdrd.store.statements import Row
 from cdrd.store.suspense import suspended_record, waiting_suspense
@@ -137,11 +137,12 @@ async def _retry(database: Database, rows: AsyncIterator[Row], shapes: dict[str,
         tried += 1
         if isinstance(outcome, Rejected):
             failed += 1
-            words = f"still no leg: {outcome.reason}: {escape_control(outcome.detail)}"
+            words = f"still none: {outcome.reason}: {escape_control(outcome.detail)}"
         else:
-            words = f"leg {outcome}"
+            word = "leg" if Family.LEG in shape.kind.families else "event"
+            words = f"{word} {outcome}"
         click.echo(f"{row['suspense_id']}: {words}")
-    click.echo(f"{tried} tried, {tried - failed} are legs, {failed} wait on")
+    click.echo(f"{tried} tried, {tried - failed} are stored, {failed} wait on")
     return failed
 
 

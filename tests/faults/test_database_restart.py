@@ -10,6 +10,7 @@ import pytest
 from support.daemon import DaemonProcess, Poller, cdrd, wait_until
 from support.pbx import Pbx, number_of
 from support.postgres import own_server
+from support.sources import every_record_is_accounted_for
 
 
 @pytest.fixture
@@ -44,6 +45,7 @@ def test_the_daemon_goes_on_when_the_database_comes_back(
         code = daemon.stop()
 
     assert code == 0
+    assert every_record_is_accounted_for(dsn)
     assert poller.acctids == list(range(1, pbx.written + 1))
     assert sorted(number_of(row["uniqueid"]) for row in poller.rows) == list(range(pbx.written))
 

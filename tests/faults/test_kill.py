@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from support.daemon import DaemonProcess, Poller
 from support.pbx import Pbx, number_of
+from support.sources import every_record_is_accounted_for
 
 
 @pytest.fixture
@@ -66,6 +67,7 @@ def killed_many_times(daemon: DaemonProcess, kills: int, seed: int) -> None:
 
     assert poller.acctids == list(range(1, pbx.written + 1))
     assert sorted(number_of(row["uniqueid"]) for row in poller.rows) == list(range(pbx.written))
+    assert every_record_is_accounted_for(daemon.dsn)
     assert daemon.stop() == 0
 
 

@@ -124,8 +124,8 @@ def test_what_is_tried_again_in_vain_waits_on(suspense: Commands) -> None:
     result = suspense("retry", "--all")
 
     assert result.exit_code == 1
-    assert "1: still no leg: too_few_columns" in result.stdout
-    assert "3 tried, 0 are legs, 3 wait on" in result.stdout
+    assert "1: still none: too_few_columns" in result.stdout
+    assert "3 tried, 0 are stored, 3 wait on" in result.stdout
 
 
 def test_a_discarded_record_is_decided(suspense: Commands) -> None:
@@ -143,7 +143,7 @@ def test_a_record_becomes_a_leg_when_the_settings_are_put_right(
     config["sources"][0] |= {"kind": "asterisk-custom", "columns": COLUMNS}
     (tmp_path / "cdrd.yaml").write_text(json.dumps(config))
 
-    assert suspense.well("retry", "3") == "3: leg 2\n1 tried, 1 are legs, 0 wait on\n"
+    assert suspense.well("retry", "3") == "3: leg 2\n1 tried, 1 are stored, 0 wait on\n"
     assert "too_many_columns" not in suspense.well("list")
     assert "3: leg 2" in suspense.well("retry", "3")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -102,3 +103,13 @@ ACCOUNTS = """
 async def accounts_are_even(database: Database) -> bool:
     """Whether every record of every source is accounted for."""
     return all(tuple(row[1:]) == (0, 0, 0, 0) for row in await ask(database, ACCOUNTS))
+
+
+def every_record_is_accounted_for(dsn: str) -> bool:
+    """The same, for tests that look at a daemon from outside."""
+
+    async def work() -> bool:
+        async with Database(dsn) as database:
+            return await accounts_are_even(database)
+
+    return asyncio.run(work())
