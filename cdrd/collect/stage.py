@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -13,16 +12,16 @@ from cdrd import metrics
 from cdrd.clock import stopwatch
 from cdrd.collect.drops import DropFolder
 from cdrd.collect.follow import Reading
-from cdrd.collect.happened import Happened, What
 from cdrd.collect.paths import SourceFiles
 from cdrd.collect.reader import Reader
 from cdrd.collect.reporter import Reporter
-from cdrd.collect.storing import Destination, Stored, store
+from cdrd.collect.storing import Destination, store
+from cdrd.collect.telling import Telling
 from cdrd.collect.tracks import Appetite, Taken
 from cdrd.decode.decoders import RowDecoder, Shape, row_decoder_for
 from cdrd.errors import Conflict, RowRefused, SettingsError, SourceUnavailable, Unavailable
-from cdrd.logs import escape_control, get_logger, mask_number
-from cdrd.records import Claim, Family, SourceId
+from cdrd.logs import get_logger
+from cdrd.records import Claim, SourceId
 from cdrd.settings import SourceSettings
 from cdrd.store.arrivals import recognition_of
 from cdrd.store.database import Database
@@ -47,9 +46,6 @@ _LAG_EVERY = 1.0
 """Seconds between two measurements of how much is unread."""
 _DECIDED_EVERY = 2.0
 """Seconds between two looks whether somebody has decided about a file that is held."""
-_SHOWN = 200
-"""So many bytes of a suspended record are logged; `cdrd suspense show` has all of them."""
-_WARNED = {What.FILE_HELD, What.FILE_CUT, What.FILE_UNREADABLE, What.BYTES_UNREAD}
 
 
 async def collect(  # noqa: PLR0913 - what a stage is given, each by its name
@@ -120,6 +116,7 @@ class _Stage:
         self._lag_at = float("-inf")
         self._read_bytes = 0
         self._reporter = Reporter(source.name)
+        self._telling = Telling(source, self._reporter)
 
     async def run(self, files: Reader) -> None:
         """Until told to stop."""
@@ -200,7 +197,8 @@ class _Stage:
                 following = await self._read(files)
             finally:
                 stored = await self._beating(storing)
-            self._tell_stored(taken, stored)
+            self._goes_well()
+            self._telling.stored(taken, stored)
             taken = following
 
     async def _resume(self, files: Reader, source_id: SourceId) -> float:
@@ -214,7 +212,7 @@ class _Stage:
         if taken is not None:
             self._read_bytes += taken.decoded.consumed
         for fact in files.happened():
-            self._tell(fact, followed=fact.path in files.paths)
+            self._telling.happened(fact, followed=fact.path in files.paths)
         return taken
 
     async def _measure(self, files: Reader, source_id: SourceId) -> None:
@@ -270,44 +268,3 @@ class _Stage:
     def _goes_well(self) -> None:
         self._failures = 0
         self._reporter.well("collecting")
-
-    def _tell_stored(self, taken: Taken, stored: Stored) -> None:
-        self._goes_well()
-        name = self._source.name
-        metrics.collected_bytes.labels(name).inc(taken.decoded.consumed)
-        metrics.records.labels(name).inc(stored.records)
-        became = metrics.legs if Family.LEG in self._source.kind.families else metrics.events
-        became.labels(name).inc(stored.stored)
-        metrics.duplicates.labels(name).inc(stored.duplicates)
-        counts = Counter(record.reason for record in stored.rejected)
-        for reason, count in counts.items():
-            metrics.suspended.labels(name, reason.value).inc(count)
-            first = next(record for record in stored.rejected if record.reason is reason)
-            self._log.warning(
-                "records_suspended",
-                reason=reason.value,
-                records=count,
-                path=taken.start.path,
-                line=first.line,
-                offset=first.offset,
-                detail=mask_number(first.detail),
-                raw=escape_control(first.raw[:_SHOWN].decode("utf-8", "replace")),
-            )
-
-    def _tell(self, fact: Happened, *, followed: bool) -> None:
-        name = self._source.name
-        if fact.what is What.FILE_READABLE:
-            self._reporter.well(fact.path)
-        elif fact.what is What.FILE_UNREADABLE and followed:
-            self._reporter.fails(fact.path, str(fact.detail["error"]))
-        elif fact.what in _WARNED:
-            told = ", ".join(f"{name} {value}" for name, value in fact.detail.items())
-            self._reporter.noticed(f"{fact.path}: {fact.what.value}: {told}")
-        if fact.what is What.FILE_ROTATED:
-            metrics.rotations.labels(name, fact.detail["how"]).inc()
-        elif fact.what is What.FILE_TRUNCATED:
-            metrics.rotations.labels(name, "truncated").inc()
-        elif fact.what is What.BYTES_UNREAD:
-            metrics.unread_bytes.labels(name).inc(int(fact.detail["bytes"]))
-        tell = self._log.warning if fact.what in _WARNED else self._log.info
-        tell(fact.what.value, path=fact.path, **fact.detail)

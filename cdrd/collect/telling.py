@@ -1,0 +1,70 @@
+"""What a source's files and their storing bring, as metrics, log and status tell it."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from cdrd import metrics
+from cdrd.collect.happened import Happened, What
+from cdrd.collect.reporter import Reporter
+from cdrd.collect.storing import Stored
+from cdrd.collect.tracks import Taken
+from cdrd.logs import escape_control, get_logger, mask_number
+from cdrd.records import Family
+from cdrd.settings import SourceSettings
+
+_SHOWN = 200
+"""So many bytes of a suspended record are logged; `cdrd suspense show` has all of them."""
+_WARNED = {What.FILE_HELD, What.FILE_CUT, What.FILE_UNREADABLE, What.BYTES_UNREAD}
+
+
+class Telling:
+    """What is told of one source."""
+
+    def __init__(self, source: SourceSettings, reporter: Reporter) -> None:
+        self._name = source.name
+        self._reporter = reporter
+        self._log = get_logger(source=source.name)
+        self._became = metrics.legs if Family.LEG in source.kind.families else metrics.events
+
+    def stored(self, taken: Taken, stored: Stored) -> None:
+        """What became of a piece."""
+        name = self._name
+        metrics.collected_bytes.labels(name).inc(taken.decoded.consumed)
+        metrics.records.labels(name).inc(stored.records)
+        self._became.labels(name).inc(stored.stored)
+        metrics.duplicates.labels(name).inc(stored.duplicates)
+        for reason, count in Counter(record.reason for record in stored.rejected).items():
+            metrics.suspended.labels(name, reason.value).inc(count)
+            first = next(record for record in stored.rejected if record.reason is reason)
+            self._log.warning(
+                "records_suspended",
+                reason=reason.value,
+                records=count,
+                path=taken.start.path,
+                line=first.line,
+                offset=first.offset,
+                detail=mask_number(first.detail),
+                raw=escape_control(first.raw[:_SHOWN].decode("utf-8", "replace")),
+            )
+
+    def happened(self, fact: Happened, *, followed: bool) -> None:
+        """What a file did; `followed`: it is one that is read now, so that it is said when it is well."""
+        self._report(fact, followed=followed)
+        if fact.what is What.FILE_ROTATED:
+            metrics.rotations.labels(self._name, fact.detail["how"]).inc()
+        elif fact.what is What.FILE_TRUNCATED:
+            metrics.rotations.labels(self._name, "truncated").inc()
+        elif fact.what is What.BYTES_UNREAD:
+            metrics.unread_bytes.labels(self._name).inc(int(fact.detail["bytes"]))
+        tell = self._log.warning if fact.what in _WARNED else self._log.info
+        tell(fact.what.value, path=fact.path, **fact.detail)
+
+    def _report(self, fact: Happened, *, followed: bool) -> None:
+        if fact.what is What.FILE_READABLE:
+            self._reporter.well(fact.path)
+        elif fact.what is What.FILE_UNREADABLE and followed:
+            self._reporter.fails(fact.path, str(fact.detail["error"]))
+        elif fact.what in _WARNED:
+            told = ", ".join(f"{name} {value}" for name, value in fact.detail.items())
+            self._reporter.noticed(f"{fact.path}: {fact.what.value}: {told}")
