@@ -57,9 +57,15 @@ class AmiConnection:
         self._silent = 0.0
         self._is_settled = True
         """Nothing has come since it was last quiet."""
+        self._early: list[AmiMessage | Rejected] = []
+        """What came together with the answer to the login."""
 
     async def turn(self) -> Turn:
         """What has come within a while; the last turn brings what was left of an event."""
+        early, self._early = self._early, []
+        return Turn(early) if early else await self._look()
+
+    async def _look(self) -> Turn:
         pause = min(1.0, self._keep_alive / 2) if self._is_settled else _QUIET
         try:
             async with asyncio.timeout(pause):
@@ -93,11 +99,12 @@ class AmiConnection:
     async def _ask(self, action: str, **keys: str) -> AmiMessage:
         number = self._send(action, **keys)
         while True:
-            messages, is_open = await self.turn()
-            for message in messages:
+            messages, is_open = await self._look()
+            for place, message in enumerate(messages, 1):
                 if isinstance(message, AmiMessage) and message.get("ActionID") == number:
                     if message.get("Response") != "Success":
                         raise SourceUnavailable(f"{action} is refused: {message.get('Message')}")
+                    self._early = messages[place:]
                     return message
             if not is_open:
                 raise SourceUnavailable(f"the connection ended during {action}")
