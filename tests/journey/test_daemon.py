@@ -173,7 +173,8 @@ def test_a_certificate_renewed_under_its_name_is_taken_up(
     context = ssl.create_default_context(cafile=str(certificate))
 
     assert reload(daemon)["restarted"] == ["serve"]
-    host, port = daemon.events("listening")[-1]["url"].removeprefix("https://").split(":")
+    again = wait_until(lambda: daemon.events("listening")[1:], what="it listens again")
+    host, port = again[-1]["url"].removeprefix("https://").split(":")
     with (
         socket.create_connection((host, int(port))) as plain,
         context.wrap_socket(plain, server_hostname=host),
