@@ -11,6 +11,11 @@ from cdrd.store.database import Database
 from cdrd.store.statements import Row
 from cdrd.store.suspense import close, deciding, suspended_record
 
+_SAID_ONCE = (
+    "what a manager interface said is not read again, because only within its stream it is known what was"
+    " injected; the file of the same PBX has the record"
+)
+
 
 async def retry(database: Database, suspense_id: SuspenseId, shape: Shape) -> int | Rejected:
     """The leg or event it became, with the place in the file that it came from; or why it became none again.
@@ -23,6 +28,8 @@ async def retry(database: Database, suspense_id: SuspenseId, shape: Shape) -> in
     if stored_as is not None:
         return stored_as
     line, offset = record["line"] or 1, record["byte_offset"] or 0
+    if shape.kind is SourceKind.ASTERISK_AMI:
+        return Rejected(record["raw"], line, offset, Reason(record["reason"]), _SAID_ONCE)
     row = row_decoder_for(shape).row(record["raw"], line=line, offset=offset)
     if isinstance(row, Rejected):
         return row
