@@ -159,7 +159,7 @@ def change_password(program: Program, login: str, *, password_stdin: bool) -> No
 @click.option("--undo", is_flag=True, help="Let the user in again.")
 @click.pass_obj
 def disable_user(program: Program, login: str, *, undo: bool) -> None:
-    """Shut a user out at once, with all tokens and sessions, keeping them for later."""
+    """Shut a user out at once. Tokens and sessions are kept for later."""
     _in_database(program, lambda database: set_disabled(database, login, disabled=not undo))
     click.echo(f"user {login} {'enabled' if undo else 'disabled'}", err=True)
 
@@ -212,7 +212,7 @@ token_group.add_command(_add_token, "add")
 @click.argument("login", required=False)
 @click.pass_obj
 def list_tokens(program: Program, login: str | None) -> None:
-    """Show tokens and sessions, of everybody or of one user, without the secrets."""
+    """Show tokens and sessions. Of everybody or of one user, without the secrets."""
     rows = [("number", "login", "kind", "label", "created", "expires")]
 
     async def work(database: Database) -> Sequence[Any]:
@@ -231,7 +231,7 @@ def list_tokens(program: Program, login: str | None) -> None:
 @click.argument("number", type=click.IntRange(1, 2**31 - 1))
 @click.pass_obj
 def revoke_token_command(program: Program, number: int) -> None:
-    """End a token or a session at once; `cdrd token list` shows its number."""
+    """End a token or a session at once. `cdrd token list` shows its number."""
     _in_database(program, lambda database: revoke_token(database, number))
     click.echo(f"token {number} revoked", err=True)
 

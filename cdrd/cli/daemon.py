@@ -26,7 +26,7 @@ from cdrd.logs import configure_logs, get_logger
 )
 @click.pass_obj
 def run_command(program: Program, roles: tuple[str, ...]) -> None:
-    """Run the daemon in the foreground until SIGTERM or Ctrl-C; SIGHUP reloads."""
+    """Run the daemon in the foreground. SIGTERM or Ctrl-C ends it; SIGHUP reloads."""
     settings = program.settings
     configure_logs(level=settings.logs.level, form=settings.logs.form)
     wanted = frozenset(Role(role) for role in roles) or ALL_ROLES

@@ -85,7 +85,7 @@ def _zone(_: click.Context, __: click.Parameter, value: str | None) -> str | Non
 def demo(
     cdr: Path | None, data: Path | None, port: int | None, rate: float, zone: str | None
 ) -> None:
-    """Try cdrd: an embedded PostgreSQL, and a simulated PBX or your own Master.csv."""
+    """Try cdrd on a simulated PBX. Or on your own Master.csv; the PostgreSQL is an embedded one."""
     folder = DemoFolder(data or (Path("var") / "own" if cdr else Path("var")))
     first = FirstSettings(
         name=OWN if cdr else DEMO,

@@ -28,7 +28,7 @@ _FILE = click.argument("file", type=click.Path(path_type=Path, readable=False), 
 
 @cli.group("directory")
 def directory_group() -> None:
-    """The companies: who owns which account codes, contexts, endpoints, extensions and numbers."""
+    """The companies, and what they own. Account codes, contexts, endpoints, extensions, numbers."""
 
 
 def _path(program: Program, file: Path | None) -> Path:
@@ -45,7 +45,7 @@ def _path(program: Program, file: Path | None) -> Path:
 @_FILE
 @click.pass_obj
 def check(program: Program, file: Path | None) -> None:
-    """Say everything that is wrong with a companies file (exit code 78), or what is in it.
+    """Say what is wrong with a companies file. Everything at once (exit code 78), or what is in it.
 
     FILE is by default that of the settings. The database is not asked.
     """
@@ -117,7 +117,7 @@ async def _load(program: Program, version: int | None) -> DirectoryVersion:
 @click.option("--version", type=click.IntRange(min=1), help="By default the one in force.")
 @click.pass_obj
 def show(program: Program, company: str | None, version: int | None) -> None:
-    """Show the companies of the directory in force, or everything that one COMPANY has."""
+    """Show the companies in force. Or everything that one COMPANY has."""
 
     async def work() -> tuple[DirectoryVersion, Row | None]:
         async with program.database() as database:

@@ -73,7 +73,7 @@ class _Story(NamedTuple):
 @click.argument("acctid", type=click.IntRange(min=1))
 @click.pass_obj
 def explain(program: Program, acctid: int) -> None:
-    """Tell the story of the leg ACCTID: its record, where that came from, and who decided what."""
+    """Tell the story of a leg. Its record, where that came from, and which rule decided what."""
 
     async def work() -> _Story:
         async with program.database() as database:

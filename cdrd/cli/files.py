@@ -21,7 +21,7 @@ _ids = click.argument("ids", metavar="ID", nargs=-1, required=True, type=click.I
 
 @cli.group("file")
 def file() -> None:
-    """Files that were read: what became of each, and what to do with those that are held.
+    """Files that were read, and what became of them. Also what to do with those that are held.
 
     A file of a drop folder is held when it is like one that was read before: whole, or by how it begins.
     """

@@ -32,7 +32,7 @@ from cdrd.store.replays import Mended, Replayable, Wanted, replayable_files
 def replay_command(
     program: Program, source: str | None, file: str | None, since: datetime | None
 ) -> None:
-    """Read files again as far as they are stored, and store what is missing; nothing is stored twice.
+    """Read stored files again, and store what is missing. Nothing is stored twice.
 
     For after a repair: when rows were lost with a disk or a backup, and the PBX still has its files.
     A file that cannot be found any more is named, and the command ends with 1.

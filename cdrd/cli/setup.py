@@ -13,9 +13,9 @@ from cdrd.store.migrate import Migration, migrate
 @cli.command("check-config")
 @click.pass_obj
 def check_config(program: Program) -> None:
-    """Say everything that is wrong with the settings, and with what they name (exit code 78).
+    """Say what is wrong with the settings. Everything at once (exit code 78).
 
-    The companies file, certificate and key are read too. The database is not asked.
+    The companies file, certificate and key that they name are read too. The database is not asked.
     """
     settings = program.settings
     check_settings(settings)
@@ -25,7 +25,7 @@ def check_config(program: Program) -> None:
 @cli.command("migrate")
 @click.pass_obj
 def migrate_command(program: Program) -> None:
-    """Bring the database schema up to this version; safe to run at any time."""
+    """Bring the database schema up to this version. Safe to run at any time."""
 
     async def work() -> list[Migration]:
         async with program.database() as database:

@@ -29,7 +29,7 @@ _source = click.option("--source", metavar="NAME", help="Only those of this sour
 
 @cli.group("suspense")
 def suspense() -> None:
-    """Records that became no leg: see why, try them again after a fix, or discard them."""
+    """Records that became no leg. See why, try them again after a fix, or discard them."""
 
 
 @suspense.command("list")
@@ -66,7 +66,7 @@ def _listed(row: Row) -> Iterator[str]:
 @click.argument("suspense_id", metavar="ID", type=click.IntRange(min=1))
 @click.pass_obj
 def show_command(program: Program, suspense_id: int) -> None:
-    """Show one record with its bytes, written as a Python bytes literal, and what became of it."""
+    """Show one record with its bytes. As a Python bytes literal, and with what became of it."""
 
     async def work() -> Row:
         async with program.database() as database:
@@ -92,7 +92,7 @@ def show_command(program: Program, suspense_id: int) -> None:
 def retry_command(
     program: Program, ids: tuple[int, ...], source: str | None, *, everything: bool
 ) -> None:
-    """Decode records again with the settings as they are now, and store those that become legs.
+    """Decode records again, and store what becomes legs. With the settings as they are now.
 
     A leg gets a new acctid, and the file, line and offset that it came from. What became a leg
     already is not stored again. Ends with 1 when a record still is none.

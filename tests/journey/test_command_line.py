@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -134,3 +135,4 @@ def test_every_command_has_help() -> None:
 
         assert done.exit_code == 0
         assert done.stdout.startswith(f"Usage: {' '.join(['cdrd', *words])}")
+        assert not re.search(r"\w\.\.\.$", done.stdout, re.MULTILINE), "a summary is cut"
