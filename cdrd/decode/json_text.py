@@ -30,9 +30,8 @@ Scalar = str | int | float | None
 
 _KEY = rb'"([A-Za-z0-9_.()-]{1,80}+)":'
 _ANY_KEY = rb'"[A-Za-z0-9_.()-]{1,80}+":'
-_NUMBER = (
-    rb"-?(?:0|[1-9][0-9]{0,30}+)(?:\.[0-9]{1,30}+)?+(?:[eE][+-]?[0-9]{1,3}+)?+|null|true|false"
-)
+# groups repeat within (?>…) and not as (…)*+, after which CPython before 3.11.5 goes on behind what failed
+_NUMBER = rb"-?(?:0|[1-9][0-9]{0,30}+)(?:\.[0-9]{1,30}+)?(?:[eE][+-]?[0-9]{1,3}+)?|null|true|false"
 _BEGINS = re.compile(rb"\{[ \t]*" + _ANY_KEY[:-1] + rb"[ \t]*:")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SCALARS = (str, int, float, type(None))
@@ -50,16 +49,16 @@ class _Way(NamedTuple):
 def _way(ends: bytes, proves: bytes) -> _Way:
     """How a record `ends`, and what behind `}` `proves` that an escaped quote before it was the end."""
     closes = rb"(?=," + _ANY_KEY + rb"|\}" + proves + rb")"
-    content = rb'(?:[^"\\]++|\\(?!")|\\"(?!' + closes + rb"))*+\\?+"
+    content = rb'(?>(?:[^"\\]++|\\(?!")|\\"(?!' + closes + rb"))*)\\?+"
     value = rb'(?:"(' + content + rb')"|(' + _NUMBER + rb"))(?=[,}])"
     pair = rb"[{,]" + _KEY + value
-    record = rb"\{" + _ANY_KEY + value + rb"(?:," + _ANY_KEY + value + rb")*+\}" + ends
+    record = rb"\{" + _ANY_KEY + value + rb"(?>(?:," + _ANY_KEY + value + rb")*)\}" + ends
     return _Way(re.compile(record), re.compile(pair))
 
 
 _GROWING = _way(ends=rb"\r?\n", proves=rb"\r?\n\{" + _ANY_KEY)
 """Something may follow, so `\\"}` and a newline are not yet the end of a record."""
-_LAST = _way(ends=rb"(?:\r?\n|\Z)", proves=rb"(?:\r?\n\{" + _ANY_KEY + rb"|(?:\r?\n)?+\Z)")
+_LAST = _way(ends=rb"(?:\r?\n|\Z)", proves=rb"(?:\r?\n\{" + _ANY_KEY + rb"|(?:\r?\n)?\Z)")
 
 
 class Object(NamedTuple):

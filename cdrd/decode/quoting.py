@@ -23,7 +23,8 @@ from cdrd.records import Reason
 
 _BYTES_QUOTED = rb'"[^"]*+(?:""[^"]*+)*+"'
 _BYTES_BARE = rb'[^",\r\n]*+'
-_LEADING_FIELDS = re.compile(rb"(?:(?:" + _BYTES_QUOTED + rb"|" + _BYTES_BARE + rb"),)*+")
+# not (?:…)*+, after which CPython before 3.11.5 goes on behind what failed
+_LEADING_FIELDS = re.compile(rb"(?>(?:(?:" + _BYTES_QUOTED + rb"|" + _BYTES_BARE + rb"),)*)")
 _LAST_QUOTED = re.compile(_BYTES_QUOTED)
 _LAST_BARE = re.compile(_BYTES_BARE)
 _NEWLINE = re.compile(rb"\r?\n")

@@ -23,7 +23,8 @@ _MICROSECONDS = len(".251379")
 _SECONDS_KEPT = 10_000
 _VALUE = r'(?:"[^"\\\x00-\x1f]*+"|-?(?:0|[1-9][0-9]{0,17})|true|false|null)'
 _PAIR = r'"[^"\\\x00-\x1f]*+":' + _VALUE
-_FLAT = re.compile(r"\{" + _PAIR + r"(?:," + _PAIR + r")*+\}")
+# not (?:…)*+, after which CPython before 3.11.5 goes on behind what failed
+_FLAT = re.compile(r"\{" + _PAIR + r"(?>(?:," + _PAIR + r")*)\}")
 _FIELDS = CEL_COLUMNS[3:-2]
 """Of the columns of a row, those between the time and `extra`."""
 

@@ -172,6 +172,8 @@ def test_a_record_that_ends_with_a_backslash_waits_for_the_next() -> None:
         (compact(mine=float("nan")), Reason.BAD_JSON, "no JSON"),
         (compact().replace(b":13", b":1e999"), Reason.BAD_JSON, "'duration'"),
         (compact().replace(b":13", b":" + b"1" * 5000), Reason.BAD_JSON, "JSON"),
+        (compact().replace(b":13", b":1."), Reason.BAD_JSON, "no JSON"),
+        (compact().replace(b":13", b":1e"), Reason.BAD_JSON, "no JSON"),
         (b'{"src":"1","dst":"2"}\n', Reason.MISSING_FIELD, "no start, no duration, no billsec"),
         (compact(start=None), Reason.MISSING_FIELD, "no start"),
         (compact(start=""), Reason.BAD_TIME, "start is ''"),
