@@ -6,11 +6,12 @@ import json
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from cdrd.enrich.call import view_call
+from cdrd.enrich.call import view_call, view_leg
 from cdrd.enrich.directory import Directory
 from cdrd.enrich.found import PartyKind
 from cdrd.enrich.hearing import hear
 from cdrd.enrich.legview import UNSTORED, LegView, Origin
+from cdrd.enrich.rules import BY_DIRECTION, Properties, sort_of
 from cdrd.enrich.rules.dial_full import DIAL_FULL_RULES
 from cdrd.enrich.rules.dial_short import DIAL_SHORT_RULES
 from cdrd.enrich.rules.evidence import endpoint_name, from_outside
@@ -43,9 +44,11 @@ def attribute_call(
     if directory is None:
         reason = UnattributedReason.NO_DIRECTORY
         return [Attribution(acctid=leg.acctid or UNSTORED, reason=reason) for leg in legs]
+    if len(legs) == 1 and not events:
+        view = view_leg(legs[0], directory)
+        _decide(view)
+        return [attribution_of(view)]
     views = decided_views(legs, directory, events)
-    if len(views) == 1:
-        return [attribution_of(views[0])]
     decided = {id(view.leg): attribution_of(view) for view in views}
     return [decided[id(leg)] for leg in legs]
 
@@ -59,9 +62,6 @@ def decided_views(
 
 def decide_views(views: Sequence[LegView]) -> Sequence[LegView]:
     """Decides the legs of a call, each after those that it follows from."""
-    if len(views) == 1:
-        _decide(views[0])
-        return views
     for view in views:
         for ready in _in_order(view):
             _decide(ready)
@@ -100,9 +100,22 @@ _SAID = ("company", "target", "bill_to", "direction", "src_ext", "dial_short", "
 _NOTICED = ("xfer", "is_ivr", "is_park", "is_pick", "is_auth", "auth", "is_bounce", "call_rec")
 
 
+NOTICED_RULES = Properties(
+    XFER_RULES,
+    IVR_RULES,
+    PARKING_RULES,
+    PICKUP_RULES,
+    PIN_RULES,
+    AUTH_RULES,
+    BOUNCE_RULES,
+    RECORDING_RULES,
+)
+"""In the order of `_NOTICED`."""
+
+
 def _decide(view: LegView) -> None:
     """Origin first, then what was reached, then the direction between them; the rest stands on these."""
-    view.sorted_out()
+    view.sort = sort_of(view)
     origin, made_by = ORIGIN_RULES.first(view)
     view.origin = origin or Origin(inside=_inside(view))
     named_by = made_by
@@ -112,6 +125,7 @@ def _decide(view: LegView) -> None:
             view.origin = view.origin._replace(extension=extension)
     view.reached, reached_by = REACHED_RULES.first(view)
     view.direction, directed_by = DIRECTION_RULES.first(view)
+    view.sort += BY_DIRECTION[view.direction]
     view.attribution = _attributed(view, (made_by, reached_by, directed_by, named_by))
 
 
@@ -123,18 +137,11 @@ def _attributed(view: LegView, decided_by: tuple[str | None, ...]) -> Attributio
     dial_short, short_by = DIAL_SHORT_RULES.first(view)
     dial_full, full_by = DIAL_FULL_RULES.first(view)
     trunk, trunk_by = TRUNK_RULES.first(view)
-    xfer, xfer_by = XFER_RULES.first(view)
-    is_ivr, ivr_by = IVR_RULES.first(view)
-    is_park, park_by = PARKING_RULES.first(view)
-    is_pick, pick_by = PICKUP_RULES.first(view)
-    is_auth, pin_by = PIN_RULES.first(view)
-    auth, auth_by = AUTH_RULES.first(view)
-    is_bounce, bounce_by = BOUNCE_RULES.first(view)
-    call_rec, recorded_by = RECORDING_RULES.first(view)
+    noticed, noticed_by = NOTICED_RULES.decide(view)
+    xfer, is_ivr, is_park, is_pick, is_auth, auth, is_bounce, call_rec = noticed
     target_by = reached_by if target else None
     src_by = named_by if src_ext else None
     said_by = (made_by, target_by, paid_by, directed_by, src_by, short_by, full_by, trunk_by)
-    noticed_by = (xfer_by, ivr_by, park_by, pick_by, pin_by, auth_by, bounce_by, recorded_by)
     return Attribution(
         view.leg.acctid or UNSTORED,
         company,

@@ -36,22 +36,30 @@ _TELEPHONES = frozenset({PartyKind.STATION, PartyKind.UNLISTED})
 
 
 def view_call(
-    legs: Iterable[Leg], directory: Directory, heard: Heard | None = None
+    legs: Sequence[Leg], directory: Directory, heard: Heard | None = None
 ) -> Sequence[LegView]:
     """The views of all legs of a call, linked, in the order of time."""
+    if heard is not None and not heard.channels:
+        heard = None
+    if len(legs) == 1 and heard is None:
+        return (view_leg(legs[0], directory),)
     views = [LegView(leg, directory) for leg in legs]
-    if heard is not None and heard.channels:
-        views.sort(key=_in_time)
+    views.sort(key=_in_time)
+    if heard is not None:
         listen(views, heard)
-        _link(views)
+    _link(views)
+    if heard is not None:
         correct(views, heard)
-    elif len(views) > 1:
-        views.sort(key=_in_time)
-        _link(views)
-    elif views and views[0].replaced and not views[0].rowless:
-        views[0].plain = False
-        _took_the_place(views[0], ())
     return views
+
+
+def view_leg(leg: Leg, directory: Directory) -> LegView:
+    """The view of a leg that is a call by itself: most are."""
+    view = LegView(leg, directory)
+    if view.replaced and not view.rowless:
+        view.plain = False
+        _took_the_place(view, ())
+    return view
 
 
 def _in_time(view: LegView) -> tuple[object, ...]:

@@ -34,6 +34,10 @@ class Directory:
     ) -> None:
         self.version = version
         self.companies = companies
+        self.agreements: Mapping[CompanyId | None, Mapping[str, str]] = {
+            key: company.pays for key, company in companies.items() if company.pays
+        }
+        """Who pays instead, by situation, of the companies that agreed on something."""
         self._found = found
         self._parties = lru_cache(maxsize=REMEMBERED)(self._find_parties)
         self._contexts = lru_cache(maxsize=REMEMBERED)(self._find_contexts)
@@ -150,15 +154,22 @@ class Directory:
     ) -> tuple[str, ...]:
         """What is keyed before an outside number; a company's own list replaces that of the PBX."""
         for owner in (company, None):
-            prefixes = tuple(e.pattern for e in self._prefixes(pbx, owner) if holds(e, at))
+            dated, prefixes = self._prefixes(pbx, owner)
+            if dated:
+                prefixes = tuple(e.pattern for e in dated if holds(e, at))
             if prefixes:
                 return prefixes
         return ()
 
-    def _find_prefixes(self, pbx: str, company: CompanyId | None) -> tuple[Entry, ...]:
-        """The longest first."""
+    def _find_prefixes(
+        self, pbx: str, company: CompanyId | None
+    ) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
+        """The longest first: entries where dates matter, else the prefixes that always hold."""
         found = [e for scope in (pbx, None) for e in self._found.prefixes.get((scope, company), ())]
-        return tuple(sorted(found, key=lambda entry: -len(entry.pattern)))
+        found.sort(key=lambda entry: -len(entry.pattern))
+        if any(_limits(entry) for entry in found):
+            return tuple(found), ()
+        return (), tuple(entry.pattern for entry in found)
 
     def feature(
         self, pbx: str, company: CompanyId | None, dialled: str, at: datetime

@@ -21,9 +21,6 @@ NOBODY_DIALS = frozenset({"", "s", "t", "i", "h", "a", "o", "e", "T", "~~s~~", "
 """Extensions of the dialplan's own."""
 
 
-KINDS = len(PartyKind)
-
-
 class Origin(NamedTuple):
     """Who made the leg happen."""
 
@@ -98,6 +95,8 @@ class LegView:
     number_outside: str | None = None
     """The number that went outside, once it was asked for; empty where it went nowhere."""
     dialled = NOT_DIALLED
+    noted = False
+    """The dialplan wrote something into userfield or into columns of its own."""
     noted_number: str | None = None
     """The number that the dialplan noted in a column or in userfield."""
     noted_auth: str | None = None
@@ -107,7 +106,7 @@ class LegView:
     """What channel events tell of it; None where the call has none."""
 
     sort = 0
-    """Which rules are for it: by the kinds of its ends, and by whether it is linked."""
+    """Which rules are for it."""
 
     def __init__(self, leg: Leg, directory: Directory) -> None:
         self.leg = leg
@@ -126,13 +125,10 @@ class LegView:
             self.rowless = True
             self.plain = False
         if leg.extra or leg.userfield:
+            self.noted = True
             columns = self.columns
             self.noted_number = self.column(columns.did) or self._mark(columns.did_mark)
             self.noted_auth = self.column(columns.auth) or self._mark(columns.auth_mark)
-
-    def sorted_out(self) -> None:
-        """Nothing more will be learnt from other legs."""
-        self.sort = (self.calling.kind * KINDS + self.called.kind) * 2 + self.plain
 
     @property
     def did(self) -> Did | None:

@@ -13,6 +13,7 @@ from bench.companies import companies, write_companies
 from bench.conftest import HORIZON, NEWEST, Daemons, Material, copied_in
 from bench.figures import Figures, per_second, ratio
 from bench.programs import Look, daemon_cpu
+from structlog.testing import capture_logs
 from support.daemon import wait_until
 
 from cdrd.decode.decoders import Shape, decoder_for
@@ -72,8 +73,9 @@ def test_rules_alone(figures: Figures) -> None:
 
 
 async def apply(dsn: str, path: Path) -> None:
-    async with Database(dsn) as database:
-        await apply_companies(database, path, applied_by="the benchmark")
+    with capture_logs():
+        async with Database(dsn) as database:
+            await apply_companies(database, path, applied_by="the benchmark")
 
 
 def test_stage_against_copy(

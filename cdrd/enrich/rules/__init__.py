@@ -7,10 +7,11 @@ decides wins, and its name is kept with the decision.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 from cdrd.enrich.found import PartyKind
 from cdrd.enrich.legview import LegView
+from cdrd.records import Direction
 
 Value_co = TypeVar("Value_co", covariant=True)
 
@@ -23,36 +24,67 @@ ANY_KIND: Kinds = tuple(PartyKind)
 NOT_STATION: Kinds = (PartyKind.TRUNK, PartyKind.LOCAL, PartyKind.UNLISTED)
 
 
+Only = Literal["linked", "noted"]
+"""Legs of which more is known, or less, than of a plain one; legs for which the dialplan noted something."""
+Directions = tuple[Direction | None, ...]
+ANY_DIRECTION: Directions = (None, *Direction)
+NOT_OUTBOUND: Directions = tuple(d for d in ANY_DIRECTION if d is not Direction.OUTBOUND)
+_KINDS = len(PartyKind)
+_DIRECTIONS = len(ANY_DIRECTION)
+_SORTS = _KINDS * _KINDS * 2 * 2 * _DIRECTIONS
+BY_DIRECTION = {direction: place for place, direction in enumerate(ANY_DIRECTION)}
+"""What is added to a leg's sort once it is known where it went."""
+
+
+def sort_of(view: LegView) -> int:
+    """Which rules are for a leg: by the kinds of its ends, by whether anything is known beyond it."""
+    kinds = view.calling.kind * _KINDS + view.called.kind
+    return ((kinds * 2 + view.plain) * 2 + view.noted) * _DIRECTIONS
+
+
 class Rule(NamedTuple, Generic[Value_co]):
     """A named function, and the legs that it is for; its name is what `cdrd explain` shows."""
 
     name: str
     decide: Callable[[LegView], Value_co | None]
-    plain: bool
+    only: Only | None
     calling: Kinds
     called: Kinds
+    directions: Directions
+
+    def is_for(self, sort: int) -> bool:
+        """Whether it can decide legs of a sort."""
+        rest, direction = divmod(sort, _DIRECTIONS)
+        rest, noted = divmod(rest, 2)
+        kinds, plain = divmod(rest, 2)
+        calling, called = divmod(kinds, _KINDS)
+        lacking = {"linked": bool(plain), "noted": not noted, None: False}
+        return (
+            not lacking[self.only]
+            and calling in self.calling
+            and called in self.called
+            and ANY_DIRECTION[direction] in self.directions
+        )
+
+
+Choice = tuple[tuple[str, Callable[[LegView], Value_co | None]], ...]
+"""The rules for one sort of leg, by name, in their order."""
 
 
 class Rules(Generic[Value_co]):
-    """Rules in their order. Which of them are for a leg, by the kinds of its ends, is known beforehand."""
+    """Rules in their order. Which of them are for a leg is known beforehand, by its sort."""
 
-    __slots__ = ("_for_legs",)
+    __slots__ = ("for_sorts",)
 
     def __init__(self, *rules: Rule[Value_co]) -> None:
-        self._for_legs = [
-            tuple(
-                (rule.name, rule.decide)
-                for rule in rules
-                if calling in rule.calling and called in rule.called and (rule.plain or not plain)
-            )
-            for calling in PartyKind
-            for called in PartyKind
-            for plain in (False, True)
+        self.for_sorts: list[Choice[Value_co]] = [
+            tuple((rule.name, rule.decide) for rule in rules if rule.is_for(sort))
+            for sort in range(_SORTS)
         ]
 
     def first(self, view: LegView) -> tuple[Value_co | None, str | None]:
         """The first decision, and the name of its rule."""
-        for name, decide in self._for_legs[view.sort]:
+        for name, decide in self.for_sorts[view.sort]:
             value = decide(view)
             if value is not None:
                 return value, name
@@ -62,17 +94,52 @@ class Rules(Generic[Value_co]):
 UNDECIDED = (None, None)
 
 
+class Properties:
+    """Several properties, each with its rules: of most legs there is nothing to be said."""
+
+    __slots__ = ("_for_sorts", "_nothing")
+
+    def __init__(self, *properties: Rules[Any]) -> None:
+        self._nothing = ((None,) * len(properties),) * 2
+        self._for_sorts = [
+            [(place, rules) for place, rules in enumerate(choices) if rules]
+            for choices in zip(*(rules.for_sorts for rules in properties), strict=True)
+        ]
+
+    def decide(self, view: LegView) -> tuple[tuple[Any, ...], tuple[str | None, ...]]:
+        """The value of each, and the name of the rule that decided it."""
+        found: list[tuple[int, Any, str]] = []
+        for place, rules in self._for_sorts[view.sort]:
+            for name, decide in rules:
+                value = decide(view)
+                if value is not None:
+                    found.append((place, value, name))
+                    break
+        if not found:
+            return self._nothing
+        values: list[Any] = list(self._nothing[0])
+        names: list[str | None] = list(self._nothing[1])
+        for place, value, name in found:
+            values[place], names[place] = value, name
+        return tuple(values), tuple(names)
+
+
 def rule(
-    sentence: str, *, plain: bool = True, calling: Kinds = ANY_KIND, called: Kinds = ANY_KIND
+    sentence: str,
+    *,
+    only: Only | None = None,
+    calling: Kinds = ANY_KIND,
+    called: Kinds = ANY_KIND,
+    directions: Directions = ANY_DIRECTION,
 ) -> Callable[[Callable[[LegView], Value_co | None]], Rule[Value_co]]:
     """Makes a rule of a function: `calling_endpoint` becomes `calling-endpoint`.
 
-    With `plain=False` it is only for legs of which more is known, or less, than of a plain one.
+    What names directions is only for what is decided after the direction.
     """
 
     def named(decide: Callable[[LegView], Value_co | None]) -> Rule[Value_co]:
         name = decide.__name__.replace("_", "-")
         SENTENCES[name] = sentence
-        return Rule(name, decide, plain, calling, called)
+        return Rule(name, decide, only, calling, called, directions)
 
     return named

@@ -26,7 +26,7 @@ def _of_party(party: Party | None) -> Origin | None:
     return Origin(inside=True, company=party.company, extension=party.extension)
 
 
-@rule("the event PICKUP says that {picker} took the call", plain=False)
+@rule("the event PICKUP says that {picker} took the call", only="linked")
 def pickup_event(view: LegView) -> Origin | None:
     """The row of a pick-up code is the picker's, though it names the channel that rang."""
     told = view.told
@@ -35,7 +35,7 @@ def pickup_event(view: LegView) -> Origin | None:
     return _of_party(view.picker)
 
 
-@rule("the event {transfer_event} says that {transferrer} handed the call on", plain=False)
+@rule("the event {transfer_event} says that {transferrer} handed the call on", only="linked")
 def transfer_event(view: LegView) -> Origin | None:
     """After a transfer the transferrer answers for the call."""
     return _of_party(view.transferrer) if _transfer(view) is not None else None
@@ -45,7 +45,7 @@ def _transfer(view: LegView) -> Transfer | None:
     return view.told.transfer if view.told is not None else None
 
 
-@rule("the event FORWARD says that {forwarder} sent the call on", plain=False)
+@rule("the event FORWARD says that {forwarder} sent the call on", only="linked")
 def forward_event(view: LegView) -> Origin | None:
     """The way on is the forwarding extension's; the leg that the caller dialled stays the caller's."""
     dialler = view.dialler
@@ -56,7 +56,7 @@ def forward_event(view: LegView) -> Origin | None:
 
 @rule(
     "the event CHAN_START says that {number_heard} was called, which belongs to {company}",
-    plain=False,
+    only="linked",
     calling=NOT_STATION,
 )
 def number_called_event(view: LegView) -> Origin | None:
@@ -68,7 +68,7 @@ def number_called_event(view: LegView) -> Origin | None:
 
 @rule(
     "events say that the call from outside went through a context of {company}",
-    plain=False,
+    only="linked",
     calling=NOT_STATION,
 )
 def context_passed_event(view: LegView) -> Origin | None:
@@ -83,7 +83,7 @@ def context_passed_event(view: LegView) -> Origin | None:
     return None
 
 
-@rule("the event {transfer_event} names {transferrer}", plain=False)
+@rule("the event {transfer_event} names {transferrer}", only="linked")
 def transferrer_event(view: LegView) -> str | None:
     """The transferrer's extension, or its endpoint where that has none."""
     party = view.transferrer if _transfer(view) is not None else None
@@ -92,19 +92,19 @@ def transferrer_event(view: LegView) -> str | None:
     return party.extension or party.base.partition("/")[2] or None
 
 
-@rule("the events PARK_START and PARK_END tell of it", plain=False)
+@rule("the events PARK_START and PARK_END tell of it", only="linked")
 def parking_event(view: LegView) -> bool | None:
     """From the parking on, until somebody hands the call on."""
     return True if view.told is not None and view.told.parking is not None else None
 
 
-@rule("the event PICKUP tells of it", plain=False)
+@rule("the event PICKUP tells of it", only="linked")
 def picked_up_event(view: LegView) -> bool | None:
     """Every leg of a call that was picked up."""
     return True if view.told is not None and view.told.pickup is not None else None
 
 
-@rule("events say that the caller heard the menu {menu}", plain=False, calling=NOT_STATION)
+@rule("events say that the caller heard the menu {menu}", only="linked", calling=NOT_STATION)
 def menu_event(view: LegView) -> bool | None:
     """A menu leaves no row of its own, but its application starts on the caller's channel."""
     if view.origin.inside:
@@ -146,7 +146,7 @@ def _is_menu(started: Started, channel: Channel) -> bool:
 
 @rule(
     "events say that a PIN was asked for, and that the call went on",
-    plain=False,
+    only="linked",
     calling=NOT_STATION,
 )
 def pin_event(view: LegView) -> bool | None:
@@ -175,7 +175,7 @@ def _let_through(view: LegView) -> Started | None:
     return None
 
 
-@rule("events say that DISA() let the caller dial as {company}", plain=False, calling=NOT_STATION)
+@rule("events say that DISA() let the caller dial as {company}", only="linked", calling=NOT_STATION)
 def let_through_event(view: LegView) -> Origin | None:
     """The company in whose context DISA() dials, or whose account code the PIN gave the channel."""
     started = _let_through(view)
@@ -191,7 +191,7 @@ def let_through_event(view: LegView) -> Origin | None:
     return Origin(inside=True, company=company, extension=pin_owner_event.decide(view))
 
 
-@rule("events say that {pin_extension} keyed its PIN", plain=False, calling=NOT_STATION)
+@rule("events say that {pin_extension} keyed its PIN", only="linked", calling=NOT_STATION)
 def pin_owner_event(view: LegView) -> str | None:
     """The extension that the account code names, which the dialplan gave the channel after the PIN."""
     if _let_through(view) is None or view.told is None or view.told.channel is None:
@@ -203,7 +203,7 @@ def pin_owner_event(view: LegView) -> str | None:
     return None
 
 
-@rule("events say that {recorder} recorded it", plain=False)
+@rule("events say that {recorder} recorded it", only="linked")
 def recording_event(view: LegView) -> str | None:
     """The file that MixMonitor() or Monitor() was told to write, on either channel of the leg."""
     told = view.told
@@ -219,21 +219,25 @@ def recording_event(view: LegView) -> str | None:
     return None
 
 
-@rule("what the parker keyed, {parked_with}, says the event BLINDTRANSFER", plain=False)
+@rule(
+    "what the parker keyed, {parked_with}, says the event BLINDTRANSFER",
+    only="linked",
+    directions=(Direction.INTERNAL,),
+)
 def keyed_to_park_event(view: LegView) -> str | None:
     """A call inside that somebody fetched went where the parker had sent it: to the parking extension.
 
     One that comes back to the parker is still the call that the caller made.
     """
     told = view.told
-    if told is None or told.parking is None or view.direction is not Direction.INTERNAL:
+    if told is None or told.parking is None:
         return None
     if not told.parking.fetched_by or told.parked_by is None:
         return None
     return told.parked_by.exten or UNKNOWABLE
 
 
-@rule("what {transferrer} keyed, says the event BLINDTRANSFER", plain=False)
+@rule("what {transferrer} keyed, says the event BLINDTRANSFER", only="linked")
 def keyed_to_transfer_event(view: LegView) -> str | None:
     """Of a blind transfer, where to; whatever the dialplan made of it."""
     transfer = _transfer(view)
@@ -242,7 +246,7 @@ def keyed_to_transfer_event(view: LegView) -> str | None:
     return as_keyed(view, transfer.exten)
 
 
-@rule("what {transferrer} keyed to consult, say the events", plain=False)
+@rule("what {transferrer} keyed to consult, say the events", only="linked")
 def keyed_to_consult_event(view: LegView) -> str | None:
     """Of an attended transfer: where the channel of the consultation began."""
     transfer = _transfer(view)
@@ -257,7 +261,7 @@ def keyed_to_consult_event(view: LegView) -> str | None:
     return as_keyed(view, second.keyed)
 
 
-@rule("the channel began at {keyed}, says the event CHAN_START", plain=False)
+@rule("the channel began at {keyed}, says the event CHAN_START", only="linked")
 def keyed_event(view: LegView) -> str | None:
     """What a telephone keyed, before the dialplan made another number of it."""
     channel = view.told.channel if view.told is not None else None
@@ -270,10 +274,14 @@ def keyed_event(view: LegView) -> str | None:
     return as_keyed(view, channel.keyed)
 
 
-@rule("the carrier sent {number_heard}, says the event CHAN_START", plain=False)
+@rule(
+    "the carrier sent {number_heard}, says the event CHAN_START",
+    only="linked",
+    directions=(Direction.INBOUND,),
+)
 def number_in_full_event(view: LegView) -> str | None:
     """From outside: the number where the call began, whoever's it is."""
-    if view.direction is not Direction.INBOUND or view.calling.kind is PartyKind.LOCAL:
+    if view.calling.kind is PartyKind.LOCAL:
         return None
     if view.did is not None:
         return view.did.number if view.heard_did else None
@@ -283,7 +291,7 @@ def number_in_full_event(view: LegView) -> str | None:
     return None
 
 
-@rule("{rang} rang, says the event PICKUP, before another telephone took the call", plain=False)
+@rule("{rang} rang, says the event PICKUP, before another telephone took the call", only="linked")
 def ringing_event(view: LegView) -> str | None:
     """Who picks up takes a call that was for somebody else, if only for one of a group."""
     told = view.told
@@ -295,7 +303,7 @@ def ringing_event(view: LegView) -> str | None:
 
 @rule(
     "the event ATTENDEDTRANSFER says that the caller took the place of {channel}, whose row has its command",
-    plain=False,
+    only="linked",
 )
 def another_s_command_event(view: LegView) -> str | None:
     """Who joined another one into a conference or a queue leaves a row with that one's command."""
@@ -303,11 +311,13 @@ def another_s_command_event(view: LegView) -> str | None:
 
 
 @rule(
-    "the dialplan was at {at_exten}, say the events, before a transfer wrote over dst", plain=False
+    "the dialplan was at {at_exten}, say the events, before a transfer wrote over dst",
+    only="linked",
+    directions=(Direction.INBOUND,),
 )
 def extension_event(view: LegView) -> str | None:
     """From outside: the extension at which the leg's application began, where the row has lost it."""
-    if not view.overwritten or view.direction is not Direction.INBOUND:
+    if not view.overwritten:
         return None
     return at_exten(view) or None
 
@@ -323,7 +333,11 @@ def at_exten(view: LegView) -> str:
     )
 
 
-@rule("who fetched the call was not dialled, says the event PARK_END", plain=False)
+@rule(
+    "who fetched the call was not dialled, says the event PARK_END",
+    only="linked",
+    directions=(Direction.INTERNAL,),
+)
 def fetched_event(view: LegView) -> str | None:
     """What the parker keyed is the parking extension, which is nobody."""
     return UNKNOWABLE if keyed_to_park_event.decide(view) is not None else None

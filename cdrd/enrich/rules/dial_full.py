@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from cdrd.enrich.found import PartyKind
 from cdrd.enrich.legview import CONFERENCES, LegView
-from cdrd.enrich.rules import Rules, rule
+from cdrd.enrich.rules import NOT_OUTBOUND, Rules, rule
 from cdrd.enrich.rules.by_event import (
     another_s_command_event,
     fetched_event,
@@ -19,7 +19,6 @@ from cdrd.enrich.rules.numbers import (
     dialling_of_leg,
     fetched,
     for_its_dialler,
-    goes_outside,
     is_public,
     leg_before_parking,
     outside_number,
@@ -30,39 +29,40 @@ from cdrd.records import Direction
 _NOT_FOR_A_PARTY = frozenset({"VoiceMailMain", "ParkedCall"})
 
 
-@rule("what it expanded to when {dialler} dialled it", plain=False, calling=(PartyKind.LOCAL,))
+@rule(
+    "what it expanded to when {dialler} dialled it",
+    only="linked",
+    calling=(PartyKind.LOCAL,),
+    directions=NOT_OUTBOUND,
+)
 def expanded_by_dialler(view: LegView) -> str | None:
     """The leg behind a Local channel is for what its dialler called."""
     dialler = for_its_dialler(view)
-    if dialler is None or dialler.attribution is None or goes_outside(view):
+    if dialler is None or dialler.attribution is None:
         return None
     return dialler.attribution.dial_full or UNKNOWABLE
 
 
-@rule("the number in full, as it was sent over the trunk")
+@rule("the number in full, as it was sent over the trunk", directions=(Direction.OUTBOUND,))
 def number_in_full(view: LegView) -> str | None:
     """An outside number, in the way the site writes it."""
-    if not goes_outside(view):
-        return None
     number = outside_number(view)
     if number is None and not view.attended:
         number = without_prefix(view)
     return dialling_of_leg(view).written(number) if number else UNKNOWABLE
 
 
-@rule("the queue of {lastdata}")
+@rule("the queue of {lastdata}", directions=(Direction.INTERNAL,))
 def queue_called(view: LegView) -> str | None:
     """An internal call to a queue has the queue's name."""
-    if view.leg.lastapp != "Queue" or view.direction is not Direction.INTERNAL:
+    if view.leg.lastapp != "Queue":
         return None
     return view.leg.lastdata.partition(",")[0] or None
 
 
-@rule("the number {did}")
+@rule("the number {did}", directions=(Direction.INBOUND, Direction.ONNET))
 def number_called_in_full(view: LegView) -> str | None:
     """From outside, or from another company, it was the number that was called."""
-    if view.direction not in (Direction.INBOUND, Direction.ONNET):
-        return None
     if view.did is not None:
         return view.did.number
     number = view.noted_number or ("" if view.overwritten else view.leg.dst)
@@ -78,20 +78,20 @@ def no_party_called(view: LegView) -> str | None:
     return UNKNOWABLE if app in CONFERENCES or app in _NOT_FOR_A_PARTY else None
 
 
-@rule("who fetched the call from parking was not dialled", plain=False)
+@rule("who fetched the call from parking was not dialled", only="linked")
 def taken_from_parking(view: LegView) -> str | None:
     """Asterisk repeats the Dial() before the parking; the parker's own dialling is in no row."""
     return UNKNOWABLE if fetched(view) else None
 
 
-@rule("what the call that was parked was for", plain=False)
+@rule("what the call that was parked was for", only="linked")
 def expanded_for_parked_call(view: LegView) -> str | None:
     """In parking, and when nobody fetches it from there, it still is the call that the caller made."""
     leg = leg_before_parking(view)
     return leg.attribution.dial_full if leg is not None and leg.attribution else None
 
 
-@rule("the telephone that rang, in {lastdata}, before another one picked up", plain=False)
+@rule("the telephone that rang, in {lastdata}, before another one picked up", only="linked")
 def ringing_telephone(view: LegView) -> str | None:
     """Who picks up takes a call that was for somebody else."""
     if not view.picked or not view.replaced or len(view.dialled.targets) != 1:

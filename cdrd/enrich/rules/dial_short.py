@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from cdrd.enrich.found import PartyKind
 from cdrd.enrich.legview import LegView
-from cdrd.enrich.rules import Rules, rule
+from cdrd.enrich.rules import NOT_OUTBOUND, Rules, rule
 from cdrd.enrich.rules.by_event import (
     extension_event,
     keyed_event,
@@ -30,7 +30,7 @@ from cdrd.enrich.rules.numbers import (
 from cdrd.records import Direction
 
 
-@rule("what was keyed before {dialler} was dialled", plain=False, calling=(PartyKind.LOCAL,))
+@rule("what was keyed before {dialler} was dialled", only="linked", calling=(PartyKind.LOCAL,))
 def keyed_by_dialler(view: LegView) -> str | None:
     """The leg behind a Local channel is for what its dialler keyed."""
     dialler = for_its_dialler(view)
@@ -49,7 +49,7 @@ def keyed_before_local_channel(view: LegView) -> str | None:
     return UNKNOWABLE
 
 
-@rule("the consultation before the transfer", plain=False)
+@rule("the consultation before the transfer", only="linked")
 def keyed_to_consult(view: LegView) -> str | None:
     """After an attended transfer dst still says whom the transferrer had been."""
     if not view.attended and not (view.consulting and not view.keyed):
@@ -63,7 +63,7 @@ def keyed_to_consult(view: LegView) -> str | None:
     return (view.reached and view.reached.extension) or UNKNOWABLE
 
 
-@rule("the endpoint in lastdata, since dst is that of the transfer after it", plain=False)
+@rule("the endpoint in lastdata, since dst is that of the transfer after it", only="linked")
 def keyed_before_transfer(view: LegView) -> str | None:
     """The dst of a leg before a blind transfer is not its own."""
     if not view.overwritten:
@@ -74,34 +74,34 @@ def keyed_before_transfer(view: LegView) -> str | None:
     return extension
 
 
-@rule("{dst}, a feature code")
+@rule("{dst}, a feature code", directions=NOT_OUTBOUND)
 def feature_code(view: LegView) -> str | None:
     """Feature codes are kept as they were keyed."""
-    if goes_outside(view) or not view.leg.dst:
+    if not view.leg.dst:
         return None
     feature = view.directory.feature(view.pbx, view.origin.company, view.leg.dst, view.at)
     return view.leg.dst if feature is not None else None
 
 
-@rule("{dst}, without the prefix for an outside line")
+@rule("{dst}, without the prefix for an outside line", directions=(Direction.OUTBOUND,))
 def keyed_for_outside(view: LegView) -> str | None:
     """The number that was dialled over a trunk."""
-    return (without_prefix(view) or UNKNOWABLE) if goes_outside(view) else None
+    return without_prefix(view) or UNKNOWABLE
 
 
-@rule("the number {did} that was noted for the call")
+@rule("the number {did} that was noted for the call", directions=(Direction.ONNET,))
 def number_keyed(view: LegView) -> str | None:
     """Another company's number, whose dialplan has put its extension into dst."""
-    if view.direction is not Direction.ONNET or view.did is None:
+    if view.did is None:
         return None
     noted = view.noted_number
     return view.did.number if noted else without_prefix(view)
 
 
-@rule("the extension that {did} leads to")
+@rule("the extension that {did} leads to", directions=(Direction.INBOUND,))
 def extension_of_number(view: LegView) -> str | None:
     """A call from outside to a number: the extension that the number, or the dialplan, led to."""
-    if view.direction is not Direction.INBOUND or view.did is None or not dst_is_number(view):
+    if view.did is None or not dst_is_number(view):
         return None
     if view.did.extension:
         return view.did.extension
@@ -125,14 +125,14 @@ def extension_reached(view: LegView) -> str | None:
     return view.reached.extension if view.reached and view.leg.dstchannel else None
 
 
-@rule("who fetched the call from parking was not dialled", plain=False)
+@rule("who fetched the call from parking was not dialled", only="linked")
 def keyed_before_parking(view: LegView) -> str | None:
     """What the parker keyed is in no row, and dst is from before."""
     return UNKNOWABLE if fetched(view) else None
 
 
 @rule(
-    "what was keyed to call {channel}, who was handed on", plain=False, calling=(PartyKind.TRUNK,)
+    "what was keyed to call {channel}, who was handed on", only="linked", calling=(PartyKind.TRUNK,)
 )
 def keyed_for_handed_on(view: LegView) -> str | None:
     """The number outside, not that of the colleague whom the party was handed on to."""
@@ -142,7 +142,7 @@ def keyed_for_handed_on(view: LegView) -> str | None:
     return known.dial_short if known is not None else None
 
 
-@rule("what was keyed for the call that was parked", plain=False)
+@rule("what was keyed for the call that was parked", only="linked")
 def keyed_for_parked_call(view: LegView) -> str | None:
     """In parking, and when nobody fetches it from there, it still is the call that the caller made."""
     leg = leg_before_parking(view)
@@ -151,7 +151,7 @@ def keyed_for_parked_call(view: LegView) -> str | None:
 
 @rule(
     "dst and lastdata contradict each other, and other rows of the channel cannot be told",
-    plain=False,
+    only="linked",
 )
 def contradicting_rows(view: LegView) -> str | None:
     """Without uniqueid, a transfer that came later may have written its target over dst."""

@@ -22,13 +22,13 @@ def picked_up_by(view: LegView) -> Origin | None:
     return Origin(inside=True, company=company, extension=extension) if company else None
 
 
-@rule("{transferrer} handed the call on", plain=False)
+@rule("{transferrer} handed the call on", only="linked")
 def transferrer(view: LegView) -> Origin | None:
     """After a transfer the transferrer answers for the call."""
     return _of_party(view.transferrer) if view.transferrer is not None else None
 
 
-@rule("{channel} was called outside, and is handed on", plain=False, calling=(PartyKind.TRUNK,))
+@rule("{channel} was called outside, and is handed on", only="linked", calling=(PartyKind.TRUNK,))
 def called_outside(view: LegView) -> Origin | None:
     """What becomes of a party that was called outside is whose call that was."""
     called_by = view.called_by
@@ -37,7 +37,7 @@ def called_outside(view: LegView) -> Origin | None:
     return called_by.origin if called_by.origin.company else None
 
 
-@rule("{forwarder} forwards its calls", plain=False)
+@rule("{forwarder} forwards its calls", only="linked")
 def forwarder(view: LegView) -> Origin | None:
     """A forwarded call is the forwarding extension's from there on."""
     if view.forwarder is not None and view.called.kind is not PartyKind.LOCAL:
@@ -83,7 +83,7 @@ def _called_extension(dialler: LegView) -> tuple[CompanyId | None, str | None]:
 
 @rule(
     "it is the other end of the Local channel that {dialler} dialled",
-    plain=False,
+    only="linked",
     calling=(PartyKind.LOCAL,),
 )
 def caller_of_local_channel(view: LegView) -> Origin | None:

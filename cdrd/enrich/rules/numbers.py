@@ -80,7 +80,7 @@ def without_prefix(view: LegView) -> str | None:
     the same digit. So the number that was sent decides; only where there is none does the prefix by itself.
     """
     dst = view.keyed
-    if dst is None or view.replaced:
+    if dst is None or (not view.plain and view.replaced):
         return None  # dst is what was dialled before another took the place of the party
     return _stripped(view, dst)
 

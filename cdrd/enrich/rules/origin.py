@@ -47,7 +47,7 @@ from cdrd.enrich.rules.happened import (
 )
 
 
-@rule("the PIN of {auth} was keyed")
+@rule("the PIN of {auth} was keyed", only="noted")
 def pin(view: LegView) -> Origin | None:
     """Who dials in and keys a PIN calls as the owner of the PIN."""
     auth = view.noted_auth

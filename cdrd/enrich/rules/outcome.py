@@ -56,20 +56,18 @@ DIRECTION_RULES: Rules[Direction] = Rules(
 )
 
 
-@rule("the trunk that carried it, or was tried last")
+@rule("the trunk that carried it, or was tried last", directions=(Direction.OUTBOUND,))
 def trunk_out(view: LegView) -> str | None:
     """The trunk that carried it, or was tried last."""
     reached = view.reached
-    if reached is None or not reached.outside:
+    if reached is None:
         return None
     return reached.trunk or view.column(view.columns.trunk)
 
 
-@rule("it came in by {channel}", calling=NOT_STATION)
+@rule("it came in by {channel}", calling=NOT_STATION, directions=(Direction.INBOUND,))
 def trunk_in(view: LegView) -> str | None:
     """The trunk that a call from outside came by."""
-    if view.direction is not Direction.INBOUND:
-        return None
     if view.calling.kind is PartyKind.TRUNK:
         return view.calling.trunk
     if view.calling.kind is PartyKind.UNLISTED:
@@ -84,10 +82,10 @@ TRUNK_RULES: Rules[str] = Rules(trunk_out, trunk_in)
 @rule("companies.yaml says for {company} that in this situation {bill_to} pays")
 def agreed_payer(view: LegView) -> CompanyId | None:
     """`pays` of the company that the leg belongs to."""
-    company = view.directory.companies.get(view.origin.company or CompanyId(""))
-    if company is None or not company.pays:
+    pays = view.directory.agreements.get(view.origin.company)
+    if pays is None:
         return None
-    who = next((company.pays[s] for s in _situations(view) if s in company.pays), None)
+    who = next((pays[s] for s in _situations(view) if s in pays), None)
     if who is None:
         return None
     return _role(view, who) if who in _ROLES else CompanyId(who)
@@ -137,7 +135,7 @@ def company_pays(view: LegView) -> CompanyId | None:
 PAYER_RULES: Rules[CompanyId] = Rules(agreed_payer, company_pays)
 
 
-@rule("{transferrer} was talking when the caller was moved on", plain=False)
+@rule("{transferrer} was talking when the caller was moved on", only="linked")
 def handed_on_by(view: LegView) -> str | None:
     """The transferrer's extension, or its endpoint where that has none."""
     party = view.transferrer
@@ -146,7 +144,7 @@ def handed_on_by(view: LegView) -> str | None:
     return party.extension or party.base.partition("/")[2] or None
 
 
-@rule("it is the other end of the Local channel that was handed on to", plain=False)
+@rule("it is the other end of the Local channel that was handed on to", only="linked")
 def handed_on_to_local(view: LegView) -> str | None:
     """A queue's member, a forward: what the transferred call dialled. A consultation dials before."""
     dialler = for_its_dialler(view)
@@ -180,7 +178,7 @@ def parked(view: LegView) -> bool | None:
     return True if _uses(view, "park", "park_slots") else None
 
 
-@rule("the call was picked up by another telephone than it rang at", plain=False)
+@rule("the call was picked up by another telephone than it rang at", only="linked")
 def picked_up(view: LegView) -> bool | None:
     """Every leg of a call that was picked up."""
     return True if view.picked else None
@@ -199,19 +197,19 @@ def _uses(view: LegView, *names: str) -> bool:
     return feature is not None and feature.name in names
 
 
-@rule("the PIN of {auth} was accepted")
+@rule("the PIN of {auth} was accepted", only="noted")
 def with_pin(view: LegView) -> bool | None:
     """The dialplan noted whose PIN was keyed."""
     return True if view.noted_auth is not None else None
 
 
-@rule("the PIN of {auth} was accepted")
+@rule("the PIN of {auth} was accepted", only="noted")
 def pin_owner(view: LegView) -> str | None:
     """As the dialplan noted it."""
     return view.noted_auth
 
 
-@rule("it came back to {transferrer} after nobody had answered the transfer", plain=False)
+@rule("it came back to {transferrer} after nobody had answered the transfer", only="linked")
 def came_back(view: LegView) -> bool | None:
     """A transfer that bounced."""
     party, before = view.transferrer, view.before
@@ -220,7 +218,7 @@ def came_back(view: LegView) -> bool | None:
     return True if view.called.base == party.base == before.transferrer.base else None
 
 
-@rule("the column {recording_column} has it")
+@rule("the column {recording_column} has it", only="noted")
 def recording(view: LegView) -> str | None:
     """The name of the recording, where cdr_custom writes it."""
     return view.column(view.columns.recording)

@@ -43,7 +43,7 @@ def callers_joined(view: LegView) -> Reached | None:
 
 @rule(
     "it goes on over the trunk of {channel}, who was called and handed on",
-    plain=False,
+    only="linked",
     calling=(PartyKind.TRUNK,),
 )
 def handed_on_outside(view: LegView) -> Reached | None:
@@ -54,7 +54,7 @@ def handed_on_outside(view: LegView) -> Reached | None:
     return _reached(view.calling) if view.called.kind is not PartyKind.TRUNK else None
 
 
-@rule("it rang at {forwarder}, which sent it on", plain=False, called=(PartyKind.LOCAL,))
+@rule("it rang at {forwarder}, which sent it on", only="linked", called=(PartyKind.LOCAL,))
 def sent_on(view: LegView) -> Reached | None:
     """The leg to where a telephone sent the call on is for that telephone; the way on has its own."""
     forwarder = view.forwarder
@@ -97,7 +97,7 @@ def handed_to_local_channel(view: LegView) -> Reached | None:
 
 @rule(
     "it is what became of the leg before on the same channel",
-    plain=False,
+    only="linked",
     called=(PartyKind.NOBODY,),
 )
 def as_before(view: LegView) -> Reached | None:
