@@ -52,6 +52,9 @@ class DaemonProcess:
     sources: list[dict[str, Any]]
     more: dict[str, Any] = field(default_factory=dict)
     roles: tuple[str, ...] = ()
+    prefix: tuple[str, ...] = ()
+    """What it is started by: a program that takes something away from it."""
+    environment: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
     url: str = ""
 
@@ -89,11 +92,12 @@ class DaemonProcess:
             self._log_start = log.tell()
             self.process = subprocess.Popen(
                 [
-                    sys.executable, "-m", "cdrd", "-c", str(self.config), "run",
+                    *self.prefix, sys.executable, "-m", "cdrd", "-c", str(self.config), "run",
                     *(word for role in self.roles for word in ("--role", role)),
                 ],
                 stdout=log,
                 stderr=log,
+                env={**os.environ, **self.environment},
             )  # fmt: skip
 
     def start(self) -> None:

@@ -19,13 +19,13 @@ from cdrd.store.embedded import start_embedded
 
 
 @contextmanager
-def own_server() -> Iterator[tuple[Any, str]]:
-    """The server and the DSN of its database, as long as the block lasts.
+def own_server(given: Path | None = None) -> Iterator[tuple[Any, str]]:
+    """The server and the DSN of its database, as long as the block lasts; its data are in that folder.
 
     Not below pytest's folder: that is shut to the ordinary user whom the server runs as, again by
     each session that begins.
     """
-    folder = Path(tempfile.mkdtemp(prefix="cdrd-tests-"))
+    folder = given or Path(tempfile.mkdtemp(prefix="cdrd-tests-"))
     folder.chmod(0o755)
     dsn = start_embedded(folder / "data")
     # only now: the wheel looks for its folders when it is imported, and `start_embedded` sees to these
