@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -74,13 +74,13 @@ def _endpoint(value: str) -> str:
 def _needed(path: str, info: ValidationInfo) -> str:
     """Told with all other mistakes at once, as a check of the whole source would not be."""
     if not path and not any(info.data.get(way, "wrong") for way in _WAYS[1:]):
-        raise ValueError("without drop, push, connect or listen this key is needed")
+        raise ValueError("without drop, push, forward, connect or listen this key is needed")
     return path
 
 
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
 
-_WAYS = ("path", "drop", "push", "connect", "listen")
+_WAYS = ("path", "drop", "push", "forward", "connect", "listen")
 _WAYS_OF_KIND = {
     SourceKind.ASTERISK_AMI: ("connect",),
     SourceKind.FREESWITCH: ("push",),
@@ -88,14 +88,16 @@ _WAYS_OF_KIND = {
     SourceKind.GRANDSTREAM: ("push",),
     SourceKind.THREECX: _WAYS,
 }
-"""How the records of a kind may come; all others by path, drop or push."""
+"""How the records of a kind may come; all others by path, drop, push or forward."""
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """A part of a settings file; a key that it does not have is a mistake."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class DatabaseSettings(_Section):
+class DatabaseSettings(Section):
     """Where PostgreSQL is."""
 
     dsn: Annotated[str, Field(repr=False)] = ""
@@ -118,7 +120,7 @@ class DatabaseSettings(_Section):
         return self
 
 
-class SourceSettings(_Section):
+class SourceSettings(Section):
     """One origin of records."""
 
     name: Name
@@ -126,6 +128,8 @@ class SourceSettings(_Section):
     pbx: Name = "default"
     push: bool = False
     """The PBX posts its records to /push/NAME."""
+    forward: bool = False
+    """`cdrd forward` on the PBX ships its files here."""
     connect: Endpoint | None = None
     """asterisk-ami, 3cx: where the PBX listens."""
     listen: Endpoint | None = None
@@ -160,12 +164,12 @@ class SourceSettings(_Section):
 
     @property
     def way(self) -> str:
-        """How its records come: `path`, `drop`, `push`, `connect` or `listen`."""
+        """How its records come: `path`, `drop`, `push`, `forward`, `connect` or `listen`."""
         return next(name for name in _WAYS if getattr(self, name))
 
     @model_validator(mode="after")
     def _one_way_in(self) -> Self:
-        allowed = _WAYS_OF_KIND.get(self.kind, ("path", "drop", "push"))
+        allowed = _WAYS_OF_KIND.get(self.kind, ("path", "drop", "push", "forward"))
         given = [name for name in _WAYS if getattr(self, name)]
         if len(given) != 1 or given[0] not in allowed:
             found = " and ".join(given) or "none"
@@ -183,7 +187,7 @@ class SourceSettings(_Section):
         return self
 
 
-class CollectSettings(_Section):
+class CollectSettings(Section):
     """How files are read."""
 
     batch_bytes: Annotated[Size, Field(ge=4096, le=64 << 20)] = 1 << 20
@@ -191,7 +195,7 @@ class CollectSettings(_Section):
     """For how long a record is recognised that another source has delivered, or a push that is repeated."""
 
 
-class EnrichSettings(_Section):
+class EnrichSettings(Section):
     """How legs are attributed."""
 
     companies: Path | None = None
@@ -201,7 +205,7 @@ class EnrichSettings(_Section):
     """How many acctids back the earlier legs of a call are looked for."""
 
 
-class ThrottleSettings(_Section):
+class ThrottleSettings(Section):
     """How wrong credentials are slowed down, per address."""
 
     failures: Annotated[int, Field(ge=1)] = 10
@@ -210,7 +214,7 @@ class ThrottleSettings(_Section):
     """... in so long a time; then 429 until it is over."""
 
 
-class ServeSettings(_Section):
+class ServeSettings(Section):
     """The HTTP server of all dialects."""
 
     host: str = "127.0.0.1"
@@ -240,14 +244,14 @@ class ServeSettings(_Section):
         return self
 
 
-class LogSettings(_Section):
+class LogSettings(Section):
     """How the log is written."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     form: Literal["auto", "console", "json"] = "auto"
 
 
-class Settings(_Section):
+class Settings(Section):
     """All of cdrd.yaml."""
 
     database: DatabaseSettings = DatabaseSettings()
@@ -268,6 +272,15 @@ class Settings(_Section):
 
 def load_settings(path: Path, *, environment: Mapping[str, str] | None = None) -> Settings:
     """Reads and checks a file; raises SettingsError with every problem in it."""
+    where = environment if environment is not None else os.environ
+    return _with_secret_dsn(read_settings(path, Settings), where, folder=path.parent)
+
+
+_Model = TypeVar("_Model", bound=Section)
+
+
+def read_settings(path: Path, model: type[_Model]) -> _Model:
+    """Reads a file of sections; raises SettingsError with every problem in it."""
     document = read_yaml(path)
     if not isinstance(document.data, dict):
         raise SettingsError(
@@ -278,13 +291,11 @@ def load_settings(path: Path, *, environment: Mapping[str, str] | None = None) -
         sections = {
             name: section
             for name, section in document.data.items()
-            if section != "" or name not in Settings.model_fields
+            if section != "" or name not in model.model_fields
         }
-        settings = Settings.model_validate(sections)
+        return model.model_validate(sections)
     except ValidationError as error:
         raise SettingsError([_words(document, problem) for problem in error.errors()]) from error
-    where = environment if environment is not None else os.environ
-    return _with_secret_dsn(settings, where, folder=path.parent)
 
 
 def _words(document: YamlDocument, problem: Any) -> str:
@@ -311,15 +322,28 @@ def _with_secret_dsn(
     """
     if settings.database.dsn or settings.database.embedded:
         return settings
-    named = settings.database.dsn_file
-    usual = [Path(environment.get("CREDENTIALS_DIRECTORY") or folder, "dsn"), folder / "dsn"]
-    path = named or next((path for path in usual if path.is_file()), None)
-    if path is None:
+    dsn = secret(
+        "dsn", settings.database.dsn_file, environment, folder=folder, key="database.dsn_file"
+    )
+    if dsn is None:
         return settings
-    try:
-        dsn = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError([f"database.dsn_file: {path} cannot be read: {error}"]) from error
     return settings.model_copy(
         update={"database": settings.database.model_copy(update={"dsn": dsn})}
     )
+
+
+def secret(
+    name: str, named: Path | None, environment: Mapping[str, str], *, folder: Path, key: str
+) -> str | None:
+    """What is in the file that `key` names, else in systemd's credential, else in `name` in the folder.
+
+    None where none of them is there.
+    """
+    usual = [Path(environment.get("CREDENTIALS_DIRECTORY") or folder, name), folder / name]
+    path = named or next((path for path in usual if path.is_file()), None)
+    if path is None:
+        return None
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError([f"{key}: {path} cannot be read: {error}"]) from error
