@@ -15,12 +15,12 @@ from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from cdrd.decode import carrier_values as values
-from cdrd.decode.carrier_lines import Line, numbered_lines, whole_records, without_footer
+from cdrd.decode.carrier_lines import Joining, Line, numbered_lines, whole_records, without_footer
 from cdrd.decode.carrier_mapping import CarrierMapping
 from cdrd.records import CarrierRow, Reason, Rejected
 
 
-class _Layout(NamedTuple):
+class Layout(NamedTuple):
     """Where the columns of a file are."""
 
     places: Mapping[str, int]
@@ -35,25 +35,31 @@ def carrier_rows(
     """The rows of a file, given as its lines with their newlines, as iterating over it gives them."""
     numbered = numbered_lines(lines)
     header = [line for _, line in zip(range(mapping.header_lines), numbered, strict=False)]
-    layout = _layout(header, mapping)
+    layout = layout_of(header, mapping)
     if isinstance(layout, Rejected):
         yield layout
         return
-    reader = _Reader(mapping, layout)
-    quote = mapping.quote.encode(mapping.encoding) if mapping.quote else None
-    body = without_footer(numbered, mapping.footer_lines)
-    for record in whole_records(body, quote, reader.is_shaped):
+    reader = RowReader(mapping, layout)
+    for record in reader.records(numbered, final=True):
         yield reader.outcome(record)
 
 
-class _Reader:
+class RowReader:
     """How the rows of one file are read."""
 
-    def __init__(self, mapping: CarrierMapping, layout: _Layout) -> None:
+    def __init__(self, mapping: CarrierMapping, layout: Layout) -> None:
         self._mapping = mapping
         self._layout = layout
         self._zone = ZoneInfo(mapping.zone)
         self._fewest = 1 + max(layout.places.values())
+        self._quote = mapping.quote.encode(mapping.encoding) if mapping.quote else None
+
+    def records(self, lines: Iterator[Line], *, final: bool) -> Iterator[Line]:
+        """The records that lines behind the header hold; `final`: nothing follows on these."""
+        mapping = self._mapping
+        most = mapping.max_record_bytes
+        body = without_footer(lines, mapping.footer_lines, max_bytes=most)
+        return whole_records(body, Joining(self._quote, self.is_shaped, most, final=final))
 
     def is_shaped(self, raw: bytes) -> bool:
         """Whether bytes are a whole record with all mapped columns, and no more than the header has."""
@@ -158,7 +164,8 @@ class _Values:
         return f"{name} (column {self._mapping.columns[name]})"
 
 
-def _layout(header: Sequence[Line], mapping: CarrierMapping) -> _Layout | Rejected:
+def layout_of(header: Sequence[Line], mapping: CarrierMapping) -> Layout | Rejected:
+    """Where the mapped columns are, by the lines of a header; Rejected where one is missing."""
     names: list[str] = []
     if header:
         text = header[-1].raw.decode(mapping.encoding, errors="replace")
@@ -173,7 +180,7 @@ def _layout(header: Sequence[Line], mapping: CarrierMapping) -> _Layout | Reject
         line = header[-1] if header else Line(b"", 1, 0)
         detail = f"the header has no column {', no column '.join(missing)}"
         return _rejected(line, Reason.MISSING_FIELD, detail)
-    return _Layout(places, names)
+    return Layout(places, names)
 
 
 def _parsed(text: str, mapping: CarrierMapping) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 _MOST_LINES = 20
@@ -18,38 +19,51 @@ class Line(NamedTuple):
     offset: int
 
 
-def numbered_lines(lines: Iterable[bytes]) -> Iterator[Line]:
-    """Lines with their numbers, from 1, and byte offsets."""
-    offset = 0
-    for number, raw in enumerate(lines, 1):
+@dataclass(frozen=True, slots=True)
+class Joining:
+    """How lines become records."""
+
+    quote: bytes | None
+    is_whole: Callable[[bytes], bool]
+    """Whether bytes are a record with all that belongs to one."""
+    max_bytes: int
+    """A longer record is none, and a longer line no footer."""
+    final: bool = True
+    """Nothing will follow behind the lines; else what could still go on is left."""
+
+
+def numbered_lines(lines: Iterable[bytes], *, line: int = 1, offset: int = 0) -> Iterator[Line]:
+    """Lines with their numbers and byte offsets, from those of the first."""
+    for number, raw in enumerate(lines, line):
         yield Line(raw, number, offset)
         offset += len(raw)
 
 
-def without_footer(lines: Iterator[Line], count: int) -> Iterator[Line]:
+def without_footer(lines: Iterator[Line], count: int, *, max_bytes: int) -> Iterator[Line]:
     """All lines but the last `count` that are not empty."""
     last: deque[Line] = deque()
+    held = 0
     for line in lines:
-        if not count:
-            yield line
-        elif line.raw.strip():
-            last.append(line)
-            if len(last) > count:
-                yield last.popleft()
+        last.append(line)
+        held += bool(line.raw.strip())
+        may_be_footer = len(line.raw) <= max_bytes
+        while last and (held > count or not may_be_footer or not count):
+            held -= bool(last[0].raw.strip())
+            yield last.popleft()
 
 
-def whole_records(
-    lines: Iterator[Line], quote: bytes | None, is_whole: Callable[[bytes], bool]
-) -> Iterator[Line]:
+def whole_records(lines: Iterator[Line], joining: Joining) -> Iterator[Line]:
     """Join lines to records where a quote is open and closed again; what joins to none stays a line."""
     waiting: deque[Line] = deque()
     while True:
         line = waiting.popleft() if waiting else next(lines, None)
         if line is None:
             return
-        if quote and line.raw.count(quote) % 2:
-            joined, more = _until_closed(line, quote, lines, waiting)
-            if is_whole(joined.raw):
+        if joining.quote and line.raw.count(joining.quote) % 2:
+            joined, more = _until_closed(line, joining, lines, waiting)
+            if joined is None:
+                return
+            if joining.is_whole(joined.raw):
                 line = joined
                 for _ in range(more):
                     waiting.popleft()
@@ -58,20 +72,21 @@ def whole_records(
 
 
 def _until_closed(
-    line: Line, quote: bytes, lines: Iterator[Line], waiting: deque[Line]
-) -> tuple[Line, int]:
+    line: Line, joining: Joining, lines: Iterator[Line], waiting: deque[Line]
+) -> tuple[Line | None, int]:
     """The line with those behind it, up to the one that closes its quote, and how many these are.
 
-    They go on waiting until it is sure that they belong to it.
+    They go on waiting until it is sure that they belong to it. None where that cannot be known yet.
     """
-    raw = line.raw
-    for more in range(1, _MOST_LINES):
-        if more > len(waiting):
+    raw, more = line.raw, 0
+    while more < _MOST_LINES - 1 and len(raw) <= joining.max_bytes:
+        if more == len(waiting):
             following = next(lines, None)
             if following is None:
-                return line._replace(raw=raw), more - 1
+                return (line._replace(raw=raw) if joining.final else None), more
             waiting.append(following)
-        raw += waiting[more - 1].raw
-        if raw.count(quote) % 2 == 0:
-            return line._replace(raw=raw), more
-    return line._replace(raw=raw), _MOST_LINES - 1
+        raw += waiting[more].raw
+        more += 1
+        if joining.quote and raw.count(joining.quote) % 2 == 0:
+            break
+    return line._replace(raw=raw), more

@@ -28,6 +28,9 @@ FIELDS = (
 REQUIRED = ("date", "caller", "called", "duration", "cost")
 """What every carrier writes, and without which a cost can be checked against nothing."""
 
+MOST_LINES_AROUND = 20
+"""So many lines may be before the rows, and behind them."""
+
 DurationForm = Literal["seconds", "minutes", "clock"]
 """`61` or `61.5`; `1.02` of a minute; `00:01:02` or `01:02`."""
 
@@ -88,16 +91,19 @@ class CarrierMapping:
         problems = []
         if len(self.delimiter) != 1 or self.delimiter in "\r\n" or self.delimiter == self.quote:
             problems.append("delimiter: one character, and not that of quote")
-        if self.quote is not None and (len(self.quote) != 1 or self.quote in "\r\n"):
-            problems.append("quote: one character, or nothing")
+        if self.quote is not None and not _is_quote(self.quote):
+            problems.append("quote: one character of ASCII, or none")
         if not _is_line_safe(self.encoding):
             problems.append(f"encoding: {self.encoding} is unknown, or its lines end otherwise")
         if not _is_time_format(self.date_format):
             problems.append(f"date_format: {self.date_format} is not what strptime understands")
         if self.zone not in available_timezones():
             problems.append(f"zone: {self.zone} is no time zone")
-        if min(self.header_lines, self.footer_lines) < 0:
-            problems.append("header_lines and footer_lines: 0 or more")
+        problems += [
+            f"{name}: 0 to {MOST_LINES_AROUND}"
+            for name in ("header_lines", "footer_lines")
+            if not 0 <= getattr(self, name) <= MOST_LINES_AROUND
+        ]
         return problems
 
     def _currency_problems(self) -> list[str]:
@@ -109,11 +115,22 @@ class CarrierMapping:
         return problems
 
 
+_ASCII = bytes(range(32, 127)) + b"\t\r\n+2AA- \\ud800 \\x41"
+"""With what UTF-7 and the escapes of Python would make something else of."""
+
+
+def _is_quote(text: str) -> bool:
+    return len(text) == 1 and text.isascii() and text not in "\r\n"
+
+
 def _is_line_safe(encoding: str) -> bool:
-    """Whether a newline is the byte that it is in ASCII, so that a file can be read line by line."""
+    """Whether ASCII is ASCII in it: then a file can be read line by line, and says nothing by escapes."""
     try:
-        return codecs.lookup(encoding).encode("a\n")[0] == b"a\n"
-    except (LookupError, UnicodeError, TypeError):
+        codec = codecs.lookup(encoding)
+        return codec.encode("a\n")[0] == b"a\n" and codec.decode(_ASCII, "strict")[
+            0
+        ] == _ASCII.decode("ascii")
+    except (LookupError, ValueError, TypeError, AttributeError):
         return False
 
 

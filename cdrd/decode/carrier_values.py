@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 from zoneinfo import ZoneInfo
 
 from cdrd.decode.carrier_mapping import CarrierMapping, DurationForm
@@ -19,6 +19,8 @@ _GROUPED = re.compile(r"([+-]?[0-9]{1,3})((?:[ '.,\u00a0\u2019\u202f][0-9]{3})+)
 _CLOCK = re.compile(r"(?:([0-9]{1,5}):)?([0-9]{1,4}):([0-9]{2})(\.[0-9]+)?")
 _TRAILING_MINUS = re.compile(r"([0-9.,' \u00a0]+)-")
 _SECONDS_OF_MINUTE = 60
+_EXACT = Context(prec=200)
+"""Money is multiplied without being rounded."""
 
 
 def instant(text: str, mapping: CarrierMapping, zone: ZoneInfo) -> datetime | str:
@@ -50,7 +52,7 @@ def decimal(text: str, mark: str) -> Decimal | str:
 def money(text: str, mapping: CarrierMapping) -> Decimal | str:
     """What a call cost us, in the currency itself; free calls may have an empty cost."""
     found = decimal(text, mapping.decimal_mark) if text else Decimal(0)
-    return found if isinstance(found, str) else found * mapping.cost_unit
+    return found if isinstance(found, str) else _EXACT.multiply(found, mapping.cost_unit)
 
 
 def seconds(text: str, mapping: CarrierMapping) -> Decimal | str:

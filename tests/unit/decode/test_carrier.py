@@ -280,7 +280,7 @@ def test_a_mapping_that_makes_no_sense_is_told_everything() -> None:
     assert [problem.partition(":")[0] for problem in mapping.problems()] == [
         *["columns"] * 6,
         *["delimiter", "quote", "encoding", "date_format", "zone"],
-        *["header_lines and footer_lines", "currency", "cost_unit"],
+        *["footer_lines", "currency", "cost_unit"],
     ]
     assert (MAPPING.problems(), NUMBERED.problems()) == ([], [])
     assert replace(NUMBERED, encoding="nonsense", date_format="%Y%").problems() != []
