@@ -1,4 +1,4 @@
-"""The settings of `cdrd forward`: forward.yaml, on the PBX. What the files hold is the collector's to know."""
+"""The settings of `cdrd forward`, on the PBX: forward.yaml. What its files hold only the collector knows."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def load_forward(path: Path, *, environment: Mapping[str, str] | None = None) ->
 
 
 def _is_loopback(host: str | None) -> bool:
-    if host in {None, "localhost"}:
+    if host == "localhost":
         return True
     try:
         return ipaddress.ip_address(host or "").is_loopback

@@ -28,3 +28,7 @@ class Happened(NamedTuple):
     what: What
     path: str
     detail: dict[str, str | int]
+
+
+WARNED = frozenset({What.FILE_HELD, What.FILE_CUT, What.FILE_UNREADABLE, What.BYTES_UNREAD})
+"""What somebody should look at."""

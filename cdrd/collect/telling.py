@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from cdrd import metrics
-from cdrd.collect.happened import Happened, What
+from cdrd.collect.happened import WARNED, Happened, What
 from cdrd.collect.reporter import Reporter
 from cdrd.collect.storing import Stored
 from cdrd.collect.tracks import Taken
@@ -15,7 +15,6 @@ from cdrd.settings import SourceSettings
 
 _SHOWN = 200
 """So many bytes of a suspended record are logged; `cdrd suspense show` has all of them."""
-_WARNED = {What.FILE_HELD, What.FILE_CUT, What.FILE_UNREADABLE, What.BYTES_UNREAD}
 
 
 class Telling:
@@ -57,7 +56,7 @@ class Telling:
             metrics.rotations.labels(self._name, "truncated").inc()
         elif fact.what is What.BYTES_UNREAD:
             metrics.unread_bytes.labels(self._name).inc(int(fact.detail["bytes"]))
-        tell = self._log.warning if fact.what in _WARNED else self._log.info
+        tell = self._log.warning if fact.what in WARNED else self._log.info
         tell(fact.what.value, path=fact.path, **fact.detail)
 
     def _report(self, fact: Happened, *, followed: bool) -> None:
@@ -65,6 +64,6 @@ class Telling:
             self._reporter.well(fact.path)
         elif fact.what is What.FILE_UNREADABLE and followed:
             self._reporter.fails(fact.path, str(fact.detail["error"]))
-        elif fact.what in _WARNED:
+        elif fact.what in WARNED:
             told = ", ".join(f"{name} {value}" for name, value in fact.detail.items())
             self._reporter.noticed(f"{fact.path}: {fact.what.value}: {told}")

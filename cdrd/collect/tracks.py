@@ -11,7 +11,16 @@ from cdrd.collect.generations import Generation, Generations
 from cdrd.collect.identity import advanced, beginning, begins
 from cdrd.records import Chunk, DecodedChunk, FileMark, FilePosition
 
-Decode = Callable[[Chunk], DecodedChunk]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece(Chunk):
+    """A piece, and the file that it is of: for whoever decodes it elsewhere and stores it there."""
+
+    start: FilePosition
+    """Where it begins, with what the disk said of the file just before it was read."""
+
+
+Decode = Callable[[Piece], DecodedChunk]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +107,13 @@ class Track:
         while True:
             data = self._read(start, want)
             more = len(data) == want
-            chunk = Chunk(data, start.offset, start.line, final=forced or (final and not more))
+            chunk = Piece(
+                data=data,
+                offset=start.offset,
+                line=start.line,
+                final=forced or (final and not more),
+                start=start,
+            )
             decoded = decode(chunk) if data else DecodedChunk((), (), 0, 0)
             if decoded.consumed or not more or forced:
                 break
@@ -119,6 +134,7 @@ class Track:
         compressed = self.compressed
         return replace(
             self.generation.position,
+            file_id=self.generation.file_id,
             path=file.path,
             physical=file.physical,
             seen_size=0 if compressed else file.size,
