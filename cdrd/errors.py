@@ -63,6 +63,17 @@ class SourceUnavailable(Unavailable):
     """A source cannot be read."""
 
 
+class CollectorUnavailable(Unavailable):
+    """The collector does not answer, or does not take what it is sent."""
+
+    def __init__(
+        self, message: str | None = None, *, hint: str | None = None, seconds: float = 0.0
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.seconds = seconds
+        """It asks not to be asked again before so many are over."""
+
+
 class Conflict(CdrdError):
     """Somebody else did it first; read again and decide anew."""
 

@@ -23,6 +23,26 @@ SET epoch = epoch + 1, owner = :owner, claimed_at = now()
 WHERE source_id = :source_id
 RETURNING epoch;
 
+-- name: begin_forwarding(source_id, owner, quiet)
+-- The same for a forwarder; no row while another one is heard, that is: has said something in so many seconds.
+UPDATE source
+SET epoch = epoch + 1, owner = :owner, claimed_at = now()
+WHERE
+    source_id = :source_id
+    AND (
+        owner = :owner
+        OR NOT EXISTS (
+            SELECT FROM source_report AS report
+            WHERE
+                report.source_id = source.source_id
+                AND report.reported_at > now() - make_interval(secs => :quiet)
+        )
+    )
+RETURNING epoch;
+
+-- name: owner_of_source(source_id)
+SELECT owner FROM source WHERE source_id = :source_id;
+
 -- name: positions(source_id)
 -- Every file of a source and how far it is stored, the newest first.
 SELECT
@@ -34,28 +54,29 @@ JOIN position USING (file_id)
 WHERE file.source_id = :source_id
 ORDER BY file.file_id DESC;
 
--- name: create_file(source_id, epoch, keyed, path, head_length, head_digest, state, sha256, like_file_id)
+-- name: create_file(source_id, epoch, keyed, path, head_length, head_digest, state, sha256, like_file_id, header)
 -- A file of which something is about to be stored; no row when the claim is not ours any more, or when
 -- the source's records must be recognised by now and the caller does not know it.
-INSERT INTO file (source_id, path, head_length, head_digest, state, sha256, like_file_id)
-SELECT source_id, :path, :head_length, :head_digest, :state, :sha256, :like_file_id
+INSERT INTO file (source_id, path, head_length, head_digest, state, sha256, like_file_id, header)
+SELECT source_id, :path, :head_length, :head_digest, :state, :sha256, :like_file_id, :header
 FROM source
 WHERE source_id = :source_id AND epoch = :epoch AND keyed <= :keyed::boolean
 FOR SHARE OF source
 RETURNING file_id;
 
--- name: create_position(file_id, physical, byte_offset, line, tail, seen_size, seen_mtime_ns, unread_bytes, records, legs, events, suspended, duplicates)!
+-- name: create_position(file_id, physical, byte_offset, line, tail, seen_size, seen_mtime_ns, unread_bytes, records, legs, events, carrier_rows, suspended, duplicates)!
 INSERT INTO position (
     file_id, physical, byte_offset, line, tail, seen_size, seen_mtime_ns, unread_bytes,
-    records, legs, events, suspended, duplicates
+    records, legs, events, carrier_rows, suspended, duplicates
 )
 VALUES (
     :file_id, :physical, :byte_offset, :line, :tail, :seen_size, :seen_mtime_ns, :unread_bytes,
-    :records, :legs, :events, :suspended, :duplicates
+    :records, :legs, :events, :carrier_rows, :suspended, :duplicates
 );
 
--- name: advance_position(source_id, epoch, keyed, expected, file_id, physical, byte_offset, line, tail, seen_size, seen_mtime_ns, unread_bytes, records, legs, events, suspended, duplicates)
--- Moves a position on from where the caller believes it is; no row when it is not there, or as above.
+-- name: advance_position(source_id, epoch, keyed, expected, file_id, physical, byte_offset, line, tail, seen_size, seen_mtime_ns, unread_bytes, records, legs, events, carrier_rows, suspended, duplicates)
+-- Moves a position on from where the caller believes it is; no row when it is not there, when the file is of
+-- another source, or as above.
 UPDATE position
 SET
     physical = :physical,
@@ -68,6 +89,7 @@ SET
     records = position.records + :records,
     legs = position.legs + :legs,
     events = position.events + :events,
+    carrier_rows = position.carrier_rows + :carrier_rows,
     suspended = position.suspended + :suspended,
     duplicates = position.duplicates + :duplicates,
     updated_at = now()
@@ -77,43 +99,50 @@ FROM (
     WHERE source_id = :source_id AND epoch = :epoch AND keyed <= :keyed::boolean
     FOR SHARE
 ) AS claim
-WHERE position.file_id = :file_id AND position.byte_offset = :expected
+JOIN file USING (source_id)
+WHERE
+    file.file_id = :file_id
+    AND position.file_id = file.file_id
+    AND position.byte_offset = :expected
 RETURNING position.file_id;
 
--- name: correct_position(file_id, records, legs, events, suspended, duplicates)!
+-- name: correct_position(file_id, records, legs, events, carrier_rows, suspended, duplicates)!
 -- What became of a file's records after all, as differences.
 UPDATE position
 SET
     records = records + :records,
     legs = legs + :legs,
     events = events + :events,
+    carrier_rows = carrier_rows + :carrier_rows,
     suspended = suspended + :suspended,
     duplicates = duplicates + :duplicates
 WHERE file_id = :file_id;
 
--- name: add_tally(source_id, records, legs, events, suspended, duplicates)!
+-- name: add_tally(source_id, records, legs, events, carrier_rows, suspended, duplicates)!
 -- The same of what comes without a file.
-INSERT INTO tally AS so_far (source_id, records, legs, events, suspended, duplicates)
-VALUES (:source_id, :records, :legs, :events, :suspended, :duplicates)
+INSERT INTO tally AS so_far (source_id, records, legs, events, carrier_rows, suspended, duplicates)
+VALUES (:source_id, :records, :legs, :events, :carrier_rows, :suspended, :duplicates)
 ON CONFLICT (source_id) DO UPDATE
 SET
     records = so_far.records + excluded.records,
     legs = so_far.legs + excluded.legs,
     events = so_far.events + excluded.events,
+    carrier_rows = so_far.carrier_rows + excluded.carrier_rows,
     suspended = so_far.suspended + excluded.suspended,
     duplicates = so_far.duplicates + excluded.duplicates,
     updated_at = now();
 
--- name: note_file(file_id, path, state, sha256)!
+-- name: note_file(file_id, path, state, sha256, header)!
 -- The path a file was last seen at, and what is known of it by now.
 UPDATE file
-SET path = :path, state = :state, sha256 = coalesce(:sha256, sha256)
+SET path = :path, state = :state, sha256 = coalesce(:sha256, sha256), header = coalesce(:header, header)
 WHERE file_id = :file_id AND (path, state) IS DISTINCT FROM (:path, :state);
 
 -- name: source_status()
 -- What `cdrd status` shows of every source. Its records are those of its files and those without a file.
+-- It is claimed while somebody holds its lock, or while its forwarder is heard.
 SELECT
-    source.source_id, source.name, source.kind, source.pbx, source.owner, source.claimed_at,
+    source.source_id, source.name, source.kind, source.pbx, source.carrier, source.owner, source.claimed_at,
     source.keyed,
     EXISTS (
         SELECT FROM pg_locks
@@ -121,11 +150,15 @@ SELECT
             locktype = 'advisory' AND granted AND objsubid = 2
             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
             AND classid = 1129202276 AND objid = source.source_id
+    )
+    OR coalesce(
+        source.owner LIKE 'forwarder %' AND report.reported_at > now() - interval '30 seconds', false
     ) AS claimed,
     counted.files,
     counted.records + coalesce(tally.records, 0) AS records,
     counted.legs + coalesce(tally.legs, 0) AS legs,
     counted.events + coalesce(tally.events, 0) AS events,
+    counted.carrier_rows + coalesce(tally.carrier_rows, 0) AS carrier_rows,
     counted.suspended + coalesce(tally.suspended, 0) AS suspended,
     counted.duplicates + coalesce(tally.duplicates, 0) AS duplicates,
     counted.unread_bytes, counted.held,
@@ -142,6 +175,7 @@ CROSS JOIN LATERAL (
         coalesce(sum(position.records), 0)::bigint AS records,
         coalesce(sum(position.legs), 0)::bigint AS legs,
         coalesce(sum(position.events), 0)::bigint AS events,
+        coalesce(sum(position.carrier_rows), 0)::bigint AS carrier_rows,
         coalesce(sum(position.suspended), 0)::bigint AS suspended,
         coalesce(sum(position.duplicates), 0)::bigint AS duplicates,
         coalesce(sum(position.unread_bytes), 0)::bigint AS unread_bytes,
