@@ -30,11 +30,16 @@ class YamlDocument:
 
     def where(self, place: Place) -> str:
         """`file:line: path` of a value, or of the nearest thing around it that has a line."""
+        line = self.line(place)
+        return f"{self.path}{f':{line}' if line else ''}: {dotted(place)}".removesuffix(": ")
+
+    def line(self, place: Place) -> int:
+        """The line of a value, or of the nearest thing around it that has one; 0 where nothing has."""
         for length in range(len(place), -1, -1):
             line = self.lines.get(place[:length])
             if line is not None:
-                return f"{self.path}:{line}: {dotted(place)}".removesuffix(": ")
-        return f"{self.path}: {dotted(place)}"
+                return line
+        return 0
 
 
 def dotted(place: Place) -> str:

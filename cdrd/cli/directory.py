@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime, time
@@ -70,7 +69,8 @@ def apply(program: Program, file: Path | None, *, yes: bool) -> None:
     before keep their companies, but for those that waited for a directory.
     """
     path = _path(program, file)
-    content, digest = load_companies(path), hashlib.sha256(path.read_bytes()).hexdigest()
+    content = load_companies(path)
+    digest = content.digest()
     in_force = run(_load(program, None))
     difference = diff_directories(in_force, content.as_version(in_force.version + 1))
     for line in render_diff(difference):

@@ -5,12 +5,14 @@ The file is documented by its sample, config/companies.yaml.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from cdrd.enrich.conflicts import find_conflicts
+from cdrd.enrich.imports import Importing, read_import
 from cdrd.enrich.listed import (
     COMPANY_LISTS,
     SHARED_LISTS,
@@ -21,6 +23,7 @@ from cdrd.enrich.listed import (
     read_list,
 )
 from cdrd.enrich.problems import Problems, did_you_mean
+from cdrd.enrich.written import Written
 from cdrd.errors import SettingsError
 from cdrd.records import Company, CompanyId, DirectoryVersion, Entry, EntryKind
 from cdrd.yamlfile import Place, YamlDocument, read_yaml
@@ -41,7 +44,7 @@ _DIALLING = (
 )
 _COLUMNS = ("did", "trunk", "dialled", "auth", "recording", "did_mark", "auth_mark")
 _PBX = ("dialling", "columns", "trust_account_codes", "feature_codes", *SHARED_LISTS)
-_TOP = ("zone", "pbxs", "companies", *_PBX)
+_TOP = ("zone", "pbxs", "companies", "import", *_PBX)
 _COMPANY = (
     *("name", "billing_group", "default", "pbx", "from", "until", "pays", "dialling"),
     *("feature_codes", *COMPANY_LISTS),
@@ -53,10 +56,21 @@ class DirectoryContent(NamedTuple):
 
     companies: Sequence[Company]
     entries: Sequence[Entry]
+    files: Sequence[Path] = ()
+    """The files that say so: companies.yaml itself, then those it imports."""
 
     def as_version(self, version: int) -> DirectoryVersion:
         """The content as the version that it was applied as."""
         return DirectoryVersion(version, self.companies, self.entries)
+
+    def digest(self) -> str:
+        """SHA-256 of the files, by which a version is recognised as theirs."""
+        digest = hashlib.sha256()
+        for path in self.files:
+            with path.open("rb") as file:
+                while piece := file.read(1 << 20):
+                    digest.update(piece)
+        return digest.hexdigest()
 
 
 def load_companies(path: Path) -> DirectoryContent:
@@ -80,8 +94,9 @@ class _Reading:
         self.top = self.problems.mapping(document.data, (), _TOP)
         self.zone = self.problems.zone(self.top.get("zone", "UTC"), ("zone",))
         self.pbxs = self._names("pbxs")
-        self.keys = self._names("companies")
-        self.listed: list[Listed] = []
+        self.keys = dict.fromkeys(self._names("companies"))
+        self.written = Written(document)
+        self.scopes: dict[str, Scope] = {}
         self.companies: dict[CompanyId, Company] = {}
 
     def _names(self, section: str) -> tuple[str, ...]:
@@ -101,11 +116,26 @@ class _Reading:
             self.problems.add(("companies",), "no company is listed")
         for key in self.keys:
             self._company(CompanyId(key), ("companies", key))
-        for conflict in find_conflicts(self.listed, self.companies):
-            where = self.problems.document.where(conflict.earlier.place)
-            self.problems.add(conflict.later.place, conflict.words(where))
-        entries = tuple(item.entry for item in self.listed)
-        return DirectoryContent(tuple(self.companies.values()), entries), self.problems.lines()
+        imported = self._import()
+        written = self.written
+        for conflict in find_conflicts(written.entries, self.companies):
+            words = conflict.words(written.where(conflict.earlier))
+            later = written.where(conflict.later)
+            self.problems.add_at(written.order(conflict.later), f"{later}: {words}")
+        files = self.problems.document.path, *imported
+        content = DirectoryContent(tuple(self.companies.values()), written.entries, files)
+        return content, self.problems.lines()
+
+    def _import(self) -> list[Path]:
+        """The files that are imported, after everything that they may refer to."""
+        importing = Importing(self.problems, self.written, self._scope(None), self.scopes)
+        paths: list[Path] = []
+        for item, place in self.problems.items(self.top.get("import"), ("import",)):
+            name = self.problems.text(item, place)
+            if name is not None:
+                paths.append(self.problems.document.path.parent / name)
+                read_import(importing, paths[-1], len(paths) - 1)
+        return paths
 
     def _scope(self, company: CompanyId | None, pbx: str | None = None) -> Scope:
         return Scope(company, (pbx,), self.zone, self.pbxs)
@@ -122,8 +152,8 @@ class _Reading:
             detail["trust_account_codes"] = self.problems.flag(keys["trust_account_codes"], trusted)
         if detail:
             entry = Entry(None, name, EntryKind.PBX, name or "", detail, None, None)
-            self.listed.append(Listed(entry, place))
-        self.listed += self._lists(keys, place, self._scope(None, name), SHARED_LISTS)
+            self.written.add([Listed(entry, place)])
+        self.written.add(self._lists(keys, place, self._scope(None, name), SHARED_LISTS))
 
     def _lists(
         self, keys: Mapping[str, Any], place: Place, scope: Scope, known: Mapping[str, Any]
@@ -162,15 +192,16 @@ class _Reading:
             self.problems.add(place, f"{key} is a word of `pays` and cannot be a company")
         self.companies[key] = self._described(key, keys, place)
         scope = scope or self._scope(key)  # its other mistakes are to be told as well
-        self.listed += self._lists(keys, place, scope, COMPANY_LISTS)
+        self.scopes[key] = scope
+        self.written.add(self._lists(keys, place, scope, COMPANY_LISTS))
         dates = scope.valid_from, scope.valid_until
         for pbx in scope.pbxs:
             if "account_codes" not in keys:
                 code = Entry(key, pbx, EntryKind.ACCOUNT_CODE, key, {}, *dates)
-                self.listed.append(Listed(code, place))
+                self.written.add([Listed(code, place)])
             if "default" in keys and self.problems.flag(keys["default"], (*place, "default")):
                 unowned = Entry(key, pbx, EntryKind.UNOWNED, "*", {}, *dates)
-                self.listed.append(Listed(unowned, (*place, "default")))
+                self.written.add([Listed(unowned, (*place, "default"))])
 
     def _described(self, key: CompanyId, keys: Mapping[str, Any], place: Place) -> Company:
         texts = {

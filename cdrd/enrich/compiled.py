@@ -71,7 +71,11 @@ class Profiles:
 
 def canonical(entry: Entry, dialling: Dialling) -> Span:
     """The numbers of a DID entry as +441908555101, where the profile knows how; else as they are written."""
-    span = parse_span(cleaned(entry.pattern))
+    number = entry.pattern
+    if number.isdigit():  # as nearly all are
+        number = dialling.e164(number) or number
+        return Span(number, number)
+    span = parse_span(cleaned(number))
     first = dialling.e164(span.first) or span.first
     return Span(first, first if span.first == span.last else dialling.e164(span.last) or span.last)
 

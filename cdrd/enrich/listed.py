@@ -75,6 +75,8 @@ def _dialled(text: str) -> str:
 
 
 def _extension(text: str) -> str:
+    if text.isalnum():  # as nearly all are
+        return text
     span = parse_span(text)
     if " " in text.strip() or "*" in text:
         raise ValueError("write an extension like 101, or a range like 101-110")
@@ -82,8 +84,10 @@ def _extension(text: str) -> str:
 
 
 def _number(text: str) -> str:
+    if text.isdigit() and is_number(text):  # as nearly all are
+        return text
     span = parse_span(cleaned(text))
-    if not all(is_number(number) for number in set(span)):
+    if not (is_number(span.first) and is_number(span.last)):
         raise ValueError("write a number like 01908555101 or +441908555101, or a range of them")
     return f"{span.first}-{span.last}" if span.first != span.last else span.first
 
@@ -114,6 +118,8 @@ COMPANY_LISTS = {
     "dids": DIDS,
     **SHARED_LISTS,
 }
+NOTHING_SAID: dict[str, Any] = {}
+"""The detail of an entry of which nothing else is said: one for all of them, for there may be a million."""
 _NARROWING = frozenset({"pbx", "from", "until"})
 FEATURES = ("pickup", "park", "park_slots", "voicemail", "other")
 
@@ -122,8 +128,9 @@ def read_list(
     problems: Problems, value: Any, place: Place, scope: Scope, listed: ListKind
 ) -> Iterator[Listed]:
     """The entries of a list."""
+    found = scope, listed, NOTHING_SAID
     for item, item_place in problems.items(value, place):
-        yield from _entries(problems, item, item_place, (scope, listed, {}))
+        yield from entries_of(problems, item, item_place, found)
 
 
 def read_features(problems: Problems, value: Any, place: Place, scope: Scope) -> Iterator[Listed]:
@@ -131,14 +138,32 @@ def read_features(problems: Problems, value: Any, place: Place, scope: Scope) ->
     for feature, codes in problems.mapping(value, place, FEATURES).items():
         for item, item_place in problems.items(codes, (*place, feature)):
             found = scope, FEATURE_CODES, {"feature": feature}
-            yield from _entries(problems, item, item_place, found)
+            yield from entries_of(problems, item, item_place, found)
+
+
+def entries_of(
+    problems: Problems,
+    item: Any,
+    place: Place,
+    found_in: tuple[Scope, ListKind, dict[str, Any]],
+) -> Iterator[Listed]:
+    """The entries of an item: the thing itself, or keys that say more of it."""
+    scope, listed, given = found_in
+    if isinstance(item, str):  # as nearly all items are
+        pattern = _checked(problems, item, place, listed)
+        if pattern is not None:
+            dates = scope.valid_from, scope.valid_until
+            for pbx in scope.pbxs:
+                yield Listed(Entry(scope.company, pbx, listed.kind, pattern, given, *dates), place)
+        return
+    yield from _entries(problems, item, place, found_in)
 
 
 def _entries(
     problems: Problems,
     item: Any,
     place: Place,
-    found_in: tuple[Scope, ListKind, Mapping[str, Any]],
+    found_in: tuple[Scope, ListKind, dict[str, Any]],
 ) -> Iterator[Listed]:
     scope, listed, given = found_in
     keys = item if isinstance(item, dict) else {listed.value: item}
@@ -152,7 +177,7 @@ def _entries(
     narrowed = narrow(problems, keys, place, scope)
     if pattern is None or narrowed is None:
         return
-    detail = {**given, **_detail(problems, keys, place, listed)}
+    detail = {**given, **detail_of(problems, keys, place, listed)}
     dates = narrowed.valid_from, narrowed.valid_until
     for pbx in narrowed.pbxs:
         yield Listed(Entry(scope.company, pbx, listed.kind, pattern, detail, *dates), place)
@@ -169,9 +194,12 @@ def _checked(problems: Problems, value: Any, place: Place, listed: ListKind) -> 
         return None
 
 
-def _detail(
+def detail_of(
     problems: Problems, keys: Mapping[str, Any], place: Place, listed: ListKind
 ) -> dict[str, Any]:
+    """What else an item says."""
+    if not (keys.keys() & {*listed.texts, *listed.flags}):
+        return {}
     texts = {k: problems.text(keys[k], (*place, k)) for k in listed.texts if k in keys}
     flags = {k: problems.flag(keys[k], (*place, k)) for k in listed.flags if k in keys}
     return {k: v for k, v in {**texts, **flags}.items() if v}

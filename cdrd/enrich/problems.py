@@ -13,12 +13,18 @@ from cdrd.yamlfile import Place, YamlDocument
 _TRUTHS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
+MOST_TOLD = 100
+"""Problems that are told; the others are counted. Whoever has so many has one mistake, many times."""
+_MOST_LISTED = 20
+"""Words that are listed as what could be written; of more, only one that is alike is told."""
+
+
 def did_you_mean(word: str, known: Collection[str]) -> str:
     """`; did you mean dids?` where something alike is known, else the list of what is."""
     alike = get_close_matches(word, known, n=1)
     if alike:
         return f"; did you mean {alike[0]}?"
-    return f"; there is {', '.join(sorted(known))}" if known else ""
+    return f"; there is {', '.join(sorted(known))}" if 0 < len(known) <= _MOST_LISTED else ""
 
 
 class Problems:
@@ -26,19 +32,30 @@ class Problems:
 
     def __init__(self, document: YamlDocument) -> None:
         self.document = document
-        self._found: list[tuple[int, str]] = []
+        self._found: list[tuple[tuple[int, int], str]] = []
+        self._more = 0
 
     def add(self, place: Place, message: str) -> None:
         """Something is wrong there."""
-        self._found.append((self._line(place), f"{self.document.where(place)}: {message}"))
+        self.add_at((0, self.document.line(place)), f"{self.document.where(place)}: {message}")
+
+    def add_at(self, order: tuple[int, int], text: str) -> None:
+        """Something is wrong in that line of that file, as the text says."""
+        if len(self._found) < 10 * MOST_TOLD:
+            self._found.append((order, text))
+        else:
+            self._more += 1
+
+    @property
+    def are_many(self) -> bool:
+        """Whether more will hardly be told: no use in looking for words that help."""
+        return len(self._found) >= MOST_TOLD
 
     def lines(self) -> list[str]:
-        """One line a problem, in the order of the file."""
-        return [text for _, text in sorted(self._found, key=lambda found: found[0])]
-
-    def _line(self, place: Place) -> int:
-        lines = self.document.lines
-        return next((lines[place[:n]] for n in range(len(place), -1, -1) if place[:n] in lines), 0)
+        """One line a problem, in the order of the files; the last may say how many more there are."""
+        told = [text for _, text in sorted(self._found, key=lambda found: found[0])]
+        more = len(told[MOST_TOLD:]) + self._more
+        return told[:MOST_TOLD] + ([f"and {more:,} more problems"] if more else [])
 
     def mapping(self, value: Any, place: Place, known: Collection[str] | None) -> dict[str, Any]:
         """Keys and values; keys that are not known are problems. Nothing written is an empty mapping."""

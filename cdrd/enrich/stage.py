@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -75,7 +74,7 @@ async def apply_companies(database: Database, path: Path, *, applied_by: str) ->
     Raises SettingsError with every problem in it; then nothing is applied.
     """
     content = await asyncio.to_thread(load_companies, path)
-    digest = hashlib.sha256(await asyncio.to_thread(path.read_bytes)).hexdigest()
+    digest = await asyncio.to_thread(content.digest)
     version = await apply_directory(
         database, content.companies, content.entries, digest=digest, applied_by=applied_by
     )
