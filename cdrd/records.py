@@ -32,6 +32,7 @@ class Family(StrEnum):
     LEG = "leg"
     CEL_EVENT = "cel_event"
     QUEUE_EVENT = "queue_event"
+    CARRIER_ROW = "carrier_row"
 
 
 class SourceKind(StrEnum):
@@ -47,6 +48,8 @@ class SourceKind(StrEnum):
     YEASTAR = "yeastar"
     GRANDSTREAM = "grandstream"
     THREECX = "3cx"
+    CARRIER = "carrier"
+    """Not a PBX: what a carrier billed us, call by call."""
 
     @property
     def families(self) -> frozenset[Family]:
@@ -62,7 +65,8 @@ class SourceKind(StrEnum):
 _FAMILIES = {
     SourceKind.ASTERISK_CEL: frozenset((Family.CEL_EVENT,)),
     SourceKind.ASTERISK_QUEUE_LOG: frozenset((Family.QUEUE_EVENT,)),
-    SourceKind.ASTERISK_AMI: frozenset(Family),
+    SourceKind.ASTERISK_AMI: frozenset((Family.LEG, Family.CEL_EVENT, Family.QUEUE_EVENT)),
+    SourceKind.CARRIER: frozenset((Family.CARRIER_ROW,)),
 }
 
 
@@ -256,6 +260,10 @@ class FilePosition:
     """Of the (uncompressed) content of a file that was delivered whole."""
     like: FileId | None = None
     """The file that a held one is like."""
+    header: bytes | None = None
+    """Of a carrier's file, the lines that say what its columns are."""
+    elsewhere: bool = False
+    """It belongs to another source of the same carrier: here nothing of it is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,6 +356,26 @@ QUEUE_COLUMNS = (
     "original",
 )
 """The columns of a row of a queue_log's `DecodedChunk.rows`, in order; `data` is text[], never NULL."""
+
+
+CARRIER_COLUMNS = (
+    "line",
+    "byte_offset",
+    "carrier",
+    "carrier_call_id",
+    "calldate",
+    "caller",
+    "called",
+    "duration",
+    "cost",
+    "currency",
+    "charge_band",
+    "direction",
+    "description",
+    "extra",
+    "original",
+)
+"""The columns of a row of a carrier's `DecodedChunk.rows`, in order; `original` is never NULL."""
 
 
 class CarrierRow(NamedTuple):

@@ -87,6 +87,7 @@ _WAYS_OF_KIND = {
     SourceKind.YEASTAR: ("push",),
     SourceKind.GRANDSTREAM: ("push",),
     SourceKind.THREECX: _WAYS,
+    SourceKind.CARRIER: ("drop",),
 }
 """How the records of a kind may come; all others by path, drop, push or forward."""
 
@@ -161,6 +162,8 @@ class SourceSettings(Section):
     """asterisk-ami: key of `[mappings]` in cdr_manager.conf → field, in the order of that file."""
     keep_alive: Duration = timedelta(seconds=10)
     """How long a connection may be silent before it is asked whether it lives; twice that is dead."""
+    carrier: Name | None = None
+    """carrier: whose files they are; they are read as NAME.yaml in `collect.carriers` says."""
 
     @property
     def way(self) -> str:
@@ -181,6 +184,16 @@ class SourceSettings(Section):
         return self
 
     @model_validator(mode="after")
+    def _of_a_carrier(self) -> Self:
+        is_carrier = self.kind is SourceKind.CARRIER
+        if is_carrier != (self.carrier is not None):
+            raise ValueError("kind: carrier and the key carrier go together")
+        elsewhere = {"zone", "columns", "max_record_bytes"} & self.model_fields_set
+        if is_carrier and elsewhere:
+            raise ValueError(f"{', '.join(sorted(elsewhere))}: belongs in the carrier's own file")
+        return self
+
+    @model_validator(mode="after")
     def _columns_of_custom(self) -> Self:
         if self.kind is SourceKind.ASTERISK_CUSTOM and self.columns == "auto":
             raise ValueError("columns: asterisk-custom needs the list of its columns")
@@ -193,6 +206,8 @@ class CollectSettings(Section):
     batch_bytes: Annotated[Size, Field(ge=4096, le=64 << 20)] = 1 << 20
     remember_days: Annotated[int, Field(ge=2, le=1000)] = 45
     """For how long a record is recognised that another source has delivered, or a push that is repeated."""
+    carriers: Path | None = None
+    """A folder with a file NAME.yaml for each carrier: how its files are read."""
 
 
 class EnrichSettings(Section):
@@ -295,10 +310,11 @@ def read_settings(path: Path, model: type[_Model]) -> _Model:
         }
         return model.model_validate(sections)
     except ValidationError as error:
-        raise SettingsError([_words(document, problem) for problem in error.errors()]) from error
+        raise SettingsError([in_words(document, problem) for problem in error.errors()]) from error
 
 
-def _words(document: YamlDocument, problem: Any) -> str:
+def in_words(document: YamlDocument, problem: Any) -> str:
+    """A mistake that a model has found, with the file and the line that it is in."""
     place: Place = tuple(
         step
         for step in problem["loc"]

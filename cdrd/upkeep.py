@@ -10,6 +10,7 @@ from cdrd.errors import CdrdError, RowRefused
 from cdrd.logs import get_logger
 from cdrd.settings import DatabaseSettings
 from cdrd.store.arrivals import keep_arrivals
+from cdrd.store.carriers import carrier_rows_outside_partitions
 from cdrd.store.database import Database
 from cdrd.store.events import events_outside_partitions
 from cdrd.store.legs import create_partitions, outside_partitions
@@ -53,7 +54,11 @@ async def keep_partitions(settings: DatabaseSettings, database: Database) -> Non
         created = 0
     if created:
         _log.info("partitions_created", count=created, legs=settings.partition_legs)
-    outside = await outside_partitions(database) or await events_outside_partitions(database)
+    outside = (
+        await outside_partitions(database)
+        or await events_outside_partitions(database)
+        or await carrier_rows_outside_partitions(database)
+    )
     metrics.outside_partitions.set(outside)
     if outside:
         _log.error("legs_outside_partitions", hint="Move them into a partition of their own range.")

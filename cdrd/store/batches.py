@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from cdrd.errors import Conflict
 from cdrd.records import Claim, Family, FileId, FilePosition, Rejected, SourceId
 from cdrd.store.arrivals import look_up, note_arrivals
+from cdrd.store.carriers import refuse_begun_elsewhere
 from cdrd.store.database import CHANNEL, Database
 from cdrd.store.families import TABLES
 from cdrd.store.filenames import as_text
@@ -60,15 +61,17 @@ class Counts(NamedTuple):
     records: int = 0
     legs: int = 0
     events: int = 0
+    carrier_rows: int = 0
     suspended: int = 0
     duplicates: int = 0
 
 
 def counts(family: Family, *, stored: int = 0, suspended: int = 0, duplicates: int = 0) -> Counts:
     """So many records of a family became that."""
-    records = stored + suspended + duplicates
-    legs, events = (stored, 0) if family is Family.LEG else (0, stored)
-    return Counts(records, legs, events, suspended, duplicates)
+    became = {TABLES[family].counted: stored}
+    return Counts(
+        stored + suspended + duplicates, **became, suspended=suspended, duplicates=duplicates
+    )
 
 
 async def append(database: Database, batch: Batch) -> Appended:
@@ -124,6 +127,8 @@ async def _move_position(connection: Any, batch: Batch, *, stored: int) -> FileI
         "keyed": batch.recognition is not None,
     }
     if position.file_id is None:
+        if batch.family is Family.CARRIER_ROW and position.like is None:
+            await refuse_begun_elsewhere(connection, claim.source_id, position.mark)
         file_id = await statement("create_file").value(
             connection,
             path=as_text(position.path),
@@ -132,6 +137,7 @@ async def _move_position(connection: Any, batch: Batch, *, stored: int) -> FileI
             state=position.state.value,
             sha256=position.sha256,
             like_file_id=position.like,
+            header=position.header,
             **fence,
         )
         if file_id is not None:
@@ -151,6 +157,7 @@ async def _move_position(connection: Any, batch: Batch, *, stored: int) -> FileI
             path=as_text(position.path),
             state=position.state.value,
             sha256=position.sha256,
+            header=position.header,
         )
     return FileId(file_id)
 
@@ -184,8 +191,9 @@ async def store_rows(connection: Any, origin: Origin, rows: Sequence[str]) -> in
         columns=table.columns,
         format="text",
     )
-    await statement("add_work").rows(connection, stage=table.stage, first=first, last=last)
-    await statement("wake").rows(connection, channel=f"{CHANNEL}_{table.stage}")
+    if table.stage is not None:
+        await statement("add_work").rows(connection, stage=table.stage, first=first, last=last)
+        await statement("wake").rows(connection, channel=f"{CHANNEL}_{table.stage}")
     return last
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from cdrd.records import CEL_COLUMNS, COPY_COLUMNS, QUEUE_COLUMNS, Family
+from cdrd.records import CARRIER_COLUMNS, CEL_COLUMNS, COPY_COLUMNS, QUEUE_COLUMNS, Family
 from cdrd.store.events import EVENTS
 from cdrd.store.legs import ENRICH
 
@@ -17,8 +17,8 @@ class Table(NamedTuple):
     """The columns of a decoder's row, in order."""
     reserve: str
     """The statement that gives new ids, and with them the append lock."""
-    stage: str
-    """The stage that every new row waits for."""
+    stage: str | None
+    """The stage that every new row waits for, where one does something with it."""
     times: tuple[str, ...]
     """The times that a record is recognised by, to the second; the first one says its day."""
     witnesses: tuple[str, ...]
@@ -29,6 +29,8 @@ class Table(NamedTuple):
     what not every backend is told to write (linkedid, sequence, userfield), what a long record loses at
     its end (cel_custom cuts at 1023 bytes), and userdeftype, which the manager interface leaves empty.
     """
+    counted: str = "events"
+    """As what its rows are counted: `legs`, `events` or `carrier_rows`."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -43,6 +45,7 @@ _LEGS = Table(
     ENRICH,
     ("calldate", "answerdate", "enddate"),
     ("src", "dst", "channel", "dstchannel", "lastapp", "duration", "billsec", "disposition"),
+    "legs",
 )
 _CHANNEL_EVENTS = Table(
     "event_id",
@@ -60,9 +63,19 @@ _QUEUE_EVENTS = Table(
     ("eventtime",),
     ("callid", "queue", "agent", "event", "data"),
 )
+_CARRIER_ROWS = Table(
+    "carrier_row_id",
+    CARRIER_COLUMNS,
+    "reserve_carrier_row_ids",
+    None,
+    ("calldate",),
+    (),  # a call that is billed twice is to be seen, so none is recognised
+    "carrier_rows",
+)
 
 TABLES = {
     Family.LEG: _LEGS,
     Family.CEL_EVENT: _CHANNEL_EVENTS,
     Family.QUEUE_EVENT: _QUEUE_EVENTS,
+    Family.CARRIER_ROW: _CARRIER_ROWS,
 }

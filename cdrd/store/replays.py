@@ -17,7 +17,7 @@ from cdrd.records import (
     SourceKind,
 )
 from cdrd.store.arrivals import known_recognition, look_up, note_arrivals
-from cdrd.store.batches import Counts, Origin, correct, store_rows, suspend
+from cdrd.store.batches import Counts, Origin, correct, counts, store_rows, suspend
 from cdrd.store.database import Database
 from cdrd.store.filenames import as_path, as_text
 from cdrd.store.identity import Recognition, keys_of
@@ -178,14 +178,8 @@ async def settle_counts(
         stored = len(await statement(f"{family.value}_places").rows(connection, **values))
         waiting = await statement("suspense_places").rows(connection, **values)
         suspended = sum(not row["retried"] for row in waiting)
-        is_leg = family is Family.LEG
-        true = Counts(
-            records,
-            stored if is_leg else 0,
-            0 if is_leg else stored,
-            suspended,
-            records - stored - suspended,
-        )
+        duplicates = records - stored - suspended
+        true = counts(family, stored=stored, suspended=suspended, duplicates=duplicates)
         differences = Counts(*(now - before for now, before in zip(true, file.counts, strict=True)))
         if any(differences) and true.duplicates >= 0:
             await correct(connection, Origin(file.source_id, file.file_id, family), differences)

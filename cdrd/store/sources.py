@@ -21,10 +21,12 @@ from cdrd.store.filenames import as_path, as_text
 from cdrd.store.statements import Row, statement
 
 
-async def register_source(database: Database, *, name: str, kind: SourceKind, pbx: str) -> SourceId:
+async def register_source(
+    database: Database, *, name: str, kind: SourceKind, pbx: str, carrier: str | None = None
+) -> SourceId:
     """The id of a configured source; it is made when first seen."""
-    async with database.connection() as connection:
-        return SourceId(
+    async with database.transaction() as connection:
+        source_id = SourceId(
             await statement("register_source").value(
                 connection,
                 name=name,
@@ -33,16 +35,19 @@ async def register_source(database: Database, *, name: str, kind: SourceKind, pb
                 families=sorted(family.value for family in kind.families),
             )
         )
+        await statement("name_carrier").rows(connection, source_id=source_id, carrier=carrier)
+    return source_id
 
 
 async def positions(database: Database, source_id: SourceId) -> list[FilePosition]:
     """Every file of a source and how far it is stored, the newest first."""
     async with database.connection() as connection:
         rows = await statement("positions").rows(connection, source_id=source_id)
-    return [_position(row) for row in rows]
+    return [file_position(row) for row in rows]
 
 
-def _position(row: Row) -> FilePosition:
+def file_position(row: Row, *, elsewhere: bool = False) -> FilePosition:
+    """A file as the database has it."""
     return FilePosition(
         file_id=FileId(row["file_id"]),
         path=as_path(row["path"]),
@@ -56,6 +61,7 @@ def _position(row: Row) -> FilePosition:
         state=FileState(row["state"]),
         sha256=row["sha256"],
         like=row["like_file_id"],
+        elsewhere=elsewhere,
     )
 
 

@@ -4,7 +4,8 @@
 -- Files of all sources or one, in any state or one, the newest first.
 SELECT
     file.file_id, source.name AS source, file.path, file.state, file.like_file_id, file.first_seen,
-    position.byte_offset, position.records, position.legs, position.events, position.suspended,
+    position.byte_offset, position.records, position.legs, position.events, position.carrier_rows,
+    position.suspended,
     position.duplicates, position.unread_bytes, position.updated_at
 FROM file
 JOIN source USING (source_id)
@@ -21,7 +22,7 @@ SELECT
     file.file_id, source.source_id, source.name AS source, source.kind, source.pbx, file.path, file.state,
     file.sha256, file.like_file_id, its_like.path AS like_path, file.first_seen, file.decided_at,
     position.seen_size, position.byte_offset, position.line, position.records, position.legs,
-    position.events, position.suspended, position.duplicates, position.unread_bytes, position.updated_at
+    position.events, position.carrier_rows, position.suspended, position.duplicates, position.unread_bytes, position.updated_at
 FROM file
 JOIN source USING (source_id)
 JOIN position USING (file_id)
@@ -40,7 +41,7 @@ RETURNING file_id;
 SELECT
     file.file_id, source.source_id, source.name AS source, file.path, file.head_length, file.head_digest,
     position.physical, position.tail, position.byte_offset, position.line, position.records,
-    position.legs, position.events, position.suspended, position.duplicates
+    position.legs, position.events, position.carrier_rows, position.suspended, position.duplicates
 FROM file
 JOIN source USING (source_id)
 JOIN position USING (file_id)

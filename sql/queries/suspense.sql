@@ -17,7 +17,7 @@ LIMIT :most;
 
 -- name: suspended_record(suspense_id)
 SELECT
-    suspense_id, suspense.source_id, source.name AS source, file_id, file.path, line, byte_offset, raw,
+    suspense_id, suspense.source_id, source.name AS source, file_id, file.path, file.header, line, byte_offset, raw,
     reason, detail, suspended_at, suspense.state, stored_as, closed_at
 FROM suspense
 JOIN source USING (source_id)

@@ -1,0 +1,123 @@
+"""How the files of a carrier are read: NAME.yaml becomes a mapping, or the list of everything wrong with it.
+
+The file is documented by its sample, config/carriers/example.yaml.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, ValidationError
+
+from cdrd.decode.carrier_mapping import CarrierMapping, DurationForm
+from cdrd.errors import SettingsError
+from cdrd.settings import Section, Size, in_words
+from cdrd.yamlfile import YamlDocument, read_yaml
+
+
+def _column(value: object) -> object:
+    """Its number, or its name in the header."""
+    if value == "":
+        raise ValueError("write the column's name in the header, or its number")
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+def _or_none(value: object) -> object:
+    return None if value in ("", "none") else value
+
+
+class _MappingFile(Section):
+    """The keys of a carrier's file; what they mean says CarrierMapping, and so what is wrong with them."""
+
+    columns: dict[str, Annotated[int | str, BeforeValidator(_column)]] = Field(default_factory=dict)
+    delimiter: str = ","
+    quote: Annotated[str | None, BeforeValidator(_or_none)] = '"'
+    header_lines: int = 1
+    footer_lines: int = 0
+    encoding: str = "utf-8"
+    date_format: str = "%Y-%m-%d %H:%M:%S"
+    zone: str = "UTC"
+    decimal_mark: Literal[".", ","] = "."
+    currency: Annotated[str, Field(pattern=r"^([A-Z]{3})?$")] = ""
+    cost_unit: Decimal = Decimal(1)
+    duration_form: DurationForm = "seconds"
+    strip_prefixes: tuple[str, ...] = ()
+    max_record_bytes: Annotated[Size, Field(ge=1024, le=16 << 20)] = 65536
+
+    def mapping(self) -> CarrierMapping:
+        """What it says."""
+        return CarrierMapping(**{name: getattr(self, name) for name in type(self).model_fields})
+
+
+def load_mapping(path: Path) -> CarrierMapping:
+    """Reads a carrier's file; SettingsError has every problem in it, with its line."""
+    document = read_yaml(path)
+    if not isinstance(document.data, dict):
+        raise SettingsError([f"{path}:1: this is a list or a text; here belong keys and values"])
+    try:
+        mapping = _MappingFile.model_validate(document.data).mapping()
+    except ValidationError as error:
+        raise SettingsError(_all_problems(document, error)) from error
+    problems = [_placed(document, problem) for problem in mapping.problems()]
+    if problems:
+        raise SettingsError(problems)
+    return mapping
+
+
+def mapping_of(carrier: str, folder: Path | None) -> CarrierMapping:
+    """How the files of a carrier are read; SettingsError where nothing says it."""
+    if folder is None:
+        raise SettingsError(
+            [
+                f"collect.carriers: name the folder with {carrier}.yaml, which says how its files are read"
+            ]
+        )
+    path = folder / f"{carrier}.yaml"
+    if not path.is_file():
+        there = ", ".join(sorted(known.stem for known in folder.glob("*.yaml"))) or "none"
+        raise SettingsError(
+            [f"{path}: there is no such file for the carrier {carrier}; there are: {there}"]
+        )
+    return load_mapping(path)
+
+
+def check_carriers(folder: Path) -> None:
+    """Raises SettingsError with every problem of every carrier's file in a folder."""
+    if not folder.is_dir():
+        raise SettingsError([f"collect.carriers: {folder} is no folder"])
+    problems: list[str] = []
+    for path in sorted(folder.glob("*.yaml")):
+        try:
+            load_mapping(path)
+        except SettingsError as error:
+            problems += error.problems
+    if problems:
+        raise SettingsError(problems)
+
+
+def _all_problems(document: YamlDocument, error: ValidationError) -> list[str]:
+    """The mistakes in its form, and those of what is left without them."""
+    wrong = [problem["loc"] for problem in error.errors()]
+    problems = [in_words(document, problem) for problem in error.errors()]
+    keys = {place[0] for place in wrong if place[0] != "columns" or len(place) == 1}
+    columns = {place[1] for place in wrong if place[0] == "columns" and len(place) > 1}
+    rest: dict[str, Any] = {k: value for k, value in document.data.items() if k not in keys}
+    if columns:
+        named = rest["columns"].items()
+        rest["columns"] = {name: column for name, column in named if name not in columns}
+    for problem in _MappingFile.model_validate(rest).mapping().problems():
+        key, _, words = problem.partition(": ")
+        if key not in keys and not (columns and words.split()[0].rstrip(":") in columns):
+            problems.append(_placed(document, problem))
+    return problems
+
+
+def _placed(document: YamlDocument, problem: str) -> str:
+    """A mapping's problem with the line of what it is about."""
+    key, _, words = problem.partition(": ")
+    column = words.split()[0].rstrip(":")
+    if key == "columns" and (key, column) in document.lines:
+        return f"{document.where((key, column))}: {words.removeprefix(column).lstrip(': ')}"
+    return f"{document.where((key,))}: {words}"
