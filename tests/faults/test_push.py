@@ -12,10 +12,10 @@ from typing import Any
 
 import asyncpg
 import pytest
-from support.daemon import DaemonProcess, cdrd, wait_until
+from support.daemon import DaemonProcess, cdrd
 from support.pbx import number_of, record
 from support.postgres import own_server
-from support.pushing import Pusher, pusher
+from support.pushing import Pusher, pusher, until_answered
 
 SOURCE = {"name": "csv", "kind": "asterisk-csv", "push": "true"}
 
@@ -36,22 +36,6 @@ def pushed_to(folder: Path, dsn: str) -> Iterator[Pusher]:
             daemon.kill()
 
 
-def until_answered(pushing: Pusher, body: bytes) -> dict[str, Any]:
-    """Sends the same again until it is told that it is stored, as the documentation says."""
-
-    def answer() -> dict[str, Any] | None:
-        try:
-            status, said, headers = pushing.post("csv", body)
-        except OSError:
-            return None
-        assert status in {200, 503}, said
-        assert status == 200 or int(headers["Retry-After"]) > 0
-        return said if status == 200 else None
-
-    found: dict[str, Any] = wait_until(answer, seconds=60, what="the push is answered")
-    return found
-
-
 def numbers(pushing: Pusher) -> list[int]:
     page = pushing.daemon.read(minID=0, maxRows=10_000, raw=True)
     return [number_of(row["uniqueid"]) for row in page["values"]]
@@ -67,14 +51,14 @@ def test_a_push_that_is_cut_off_by_a_kill_is_stored_once_when_it_is_repeated(
     """Killed at any moment between the first byte of the request and the last of the answer."""
     chance = random.Random(3)
     with pushed_to(tmp_path, dsn) as pushing, ThreadPoolExecutor(1) as thread:
-        until_answered(pushing, batch(0))
+        until_answered(pushing, "csv", batch(0))
         for number in range(1, 5):
             answer = thread.submit(pushing.post, "csv", batch(number))
             time.sleep(chance.uniform(0, 0.02))  # the moment of the kill is the test's data
             pushing.daemon.kill()
             answer.exception()
             pushing.daemon.start()
-            said = until_answered(pushing, batch(number))
+            said = until_answered(pushing, "csv", batch(number))
             assert (said["records"], said["stored"], said["duplicates"]) == (10, 10, 0)
 
         assert numbers(pushing) == list(range(50))
@@ -84,7 +68,7 @@ async def test_a_push_is_not_answered_before_it_is_committed(tmp_path: Path, dsn
     """While another transaction holds the table the client waits; then the daemon dies: nothing is stored."""
     connection = await asyncpg.connect(dsn)
     with pushed_to(tmp_path, dsn) as pushing, ThreadPoolExecutor(1) as thread:
-        until_answered(pushing, batch(0))
+        until_answered(pushing, "csv", batch(0))
         async with connection.transaction():
             await connection.execute("LOCK TABLE source IN ACCESS EXCLUSIVE MODE")
             answer = thread.submit(pushing.post, "csv", batch(1))
@@ -97,7 +81,7 @@ async def test_a_push_is_not_answered_before_it_is_committed(tmp_path: Path, dsn
         pushing.daemon.start()
 
         assert numbers(pushing) == list(range(10))
-        assert until_answered(pushing, batch(1))["stored"] == 10
+        assert until_answered(pushing, "csv", batch(1))["stored"] == 10
         assert numbers(pushing) == list(range(20))
     await connection.close()
 
@@ -114,11 +98,11 @@ def test_while_the_database_is_away_a_push_is_told_to_come_again(
 ) -> None:
     server, dsn = server_of_its_own
     with pushed_to(tmp_path, dsn) as pushing:
-        until_answered(pushing, batch(0))
+        until_answered(pushing, "csv", batch(0))
         server.stop()
         status, said, headers = pushing.post("csv", batch(1))
         server.ensure_postgres_running()
 
         assert (status, said["result"], int(headers["Retry-After"]) > 0) == (503, "retry", True)
-        assert until_answered(pushing, batch(1))["stored"] == 10
+        assert until_answered(pushing, "csv", batch(1))["stored"] == 10
         assert numbers(pushing) == list(range(20))

@@ -10,7 +10,7 @@ from urllib.error import HTTPError
 from urllib.parse import quote
 from urllib.request import Request, urlopen
 
-from support.daemon import DaemonProcess, cdrd
+from support.daemon import DaemonProcess, cdrd, wait_until
 
 
 @dataclass
@@ -47,6 +47,22 @@ def pusher(daemon: DaemonProcess, login: str, *sources: str) -> Pusher:
     assert made.returncode == 0, made.stderr
     token = cdrd("-c", str(daemon.config), "token", "create", login, "--quiet")
     return Pusher(daemon, token.stdout.strip())
+
+
+def until_answered(pushing: Pusher, source: str, body: bytes) -> dict[str, Any]:
+    """Sends the same again until it is told that it is stored, as the documentation says."""
+
+    def answer() -> dict[str, Any] | None:
+        try:
+            status, said, headers = pushing.post(source, body)
+        except OSError:
+            return None
+        assert status in {200, 503}, said
+        assert status == 200 or int(headers["Retry-After"]) > 0
+        return said if status == 200 else None
+
+    found: dict[str, Any] = wait_until(answer, seconds=60, what="the push is answered")
+    return found
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,114 @@
+"""The right to read is taken away and given back: the daemon says so, and afterwards nothing is missing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.daemon import DaemonProcess, Poller, cdrd, wait_until
+from support.pbx import Pbx, number_of
+from support.sources import ask, every_record_is_accounted_for
+from support.wire import wired
+
+from cdrd.store.database import Database
+
+NO_PRIVILEGE = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search", "--")
+"""Starts a program of root's that modes of files apply to, as they do to everybody else."""
+
+
+@pytest.fixture
+def daemon(passable: Path, dsn: str) -> Iterator[DaemonProcess]:
+    prefix = NO_PRIVILEGE if os.geteuid() == 0 else ()
+    if prefix and not shutil.which(prefix[0]):
+        pytest.skip("root may read everything, and setpriv is not installed")
+    logs = passable / "logs"
+    logs.mkdir()
+    source = {"name": "pbx1", "kind": "asterisk-csv", "path": str(logs / "Master.csv")}
+    with wired(
+        dsn
+    ) as wire:  # the embedded server's own socket is in a folder that others may not enter
+        daemon = DaemonProcess(passable, wire.dsn, [source], prefix=prefix)
+        daemon.write_config()
+        daemon.add_reader()
+        yield daemon
+        if daemon.process is not None and daemon.process.poll() is None:
+            daemon.kill()
+    logs.chmod(0o755)
+
+
+def everything_is_served_once(poller: Poller, pbx: Pbx) -> None:
+    poller.poll_until(pbx.written)
+    assert poller.acctids == list(range(1, pbx.written + 1))
+    assert sorted(number_of(row["uniqueid"]) for row in poller.rows) == list(range(pbx.written))
+
+
+def fails(daemon: DaemonProcess) -> bool:
+    async def asked() -> bool:
+        async with Database(daemon.dsn) as database:
+            return (None,) not in await ask(database, "SELECT failing_since FROM source_report")
+
+    return asyncio.run(asked())
+
+
+def it_says_so(daemon: DaemonProcess) -> None:
+    wait_until(lambda: fails(daemon), what="it is known to fail")
+
+
+def so_does_status(daemon: DaemonProcess) -> None:
+    said = cdrd("-c", str(daemon.config), "status").stdout
+    assert ": failing" in said
+    assert "Permission denied" in said
+
+
+def test_a_file_that_may_not_be_read_is_waited_for(daemon: DaemonProcess) -> None:
+    """A rotation made the new file with the wrong mode; the writer is root and does not mind."""
+    pbx, poller = Pbx(daemon.folder / "logs" / "Master.csv"), Poller(daemon)
+    pbx.append(20)
+    daemon.start()
+    everything_is_served_once(poller, pbx)
+    for is_running in (True, False):
+        pbx.rotate_by_rename()
+        pbx.path.touch(mode=0o000)
+        if os.geteuid() != 0:  # then the writer needs the right that the daemon must not have
+            pytest.skip("only root can write what may not be read")
+        pbx.append(20)
+        if not is_running:
+            daemon.stop()
+            daemon.start()
+        it_says_so(daemon)
+        pbx.append(5)
+        if is_running:
+            so_does_status(daemon)
+        pbx.path.chmod(0o640)
+        everything_is_served_once(poller, pbx)
+    wait_until(lambda: not fails(daemon), what="it is well again")
+
+    assert daemon.stop() == 0
+    assert every_record_is_accounted_for(daemon.dsn)
+
+
+def test_a_folder_that_may_not_be_entered_is_waited_for(daemon: DaemonProcess) -> None:
+    """Meanwhile the file in it is written, rotated and packed."""
+    pbx, poller = Pbx(daemon.folder / "logs" / "Master.csv"), Poller(daemon)
+    pbx.append(20)
+    daemon.start()
+    everything_is_served_once(poller, pbx)
+    if os.geteuid() != 0:
+        pytest.skip("only root can write where nobody may enter")
+    for rotate in (pbx.rotate_by_copy, pbx.rotate_by_rename):
+        pbx.path.parent.chmod(0o000)
+        pbx.append(20)
+        it_says_so(daemon)
+        pbx.append(5)
+        if rotate == pbx.rotate_by_rename:
+            pbx.compress(rotate())
+            pbx.append(5)
+        pbx.path.parent.chmod(0o755)
+        everything_is_served_once(poller, pbx)
+
+    assert daemon.stop() == 0
+    assert every_record_is_accounted_for(daemon.dsn)
