@@ -7,6 +7,7 @@ from functools import partial
 from itertools import combinations
 from pathlib import PurePath
 
+from cdrd.collect.carriers import check_carriers
 from cdrd.collect.stage import check_source
 from cdrd.enrich.companies import load_companies
 from cdrd.errors import CdrdError, SettingsError
@@ -44,7 +45,13 @@ def _checks(
 ) -> Iterator[Callable[[], object]]:
     if "collect" in roles:
         yield partial(_check_paths, [source for source in settings.sources if source.path])
-        files = [source for source in settings.sources if source.path or source.drop]
+        carriers = {source.carrier for source in settings.sources if source.carrier}
+        yield partial(check_carriers, settings.collect.carriers, carriers)
+        files = [
+            source
+            for source in settings.sources
+            if source.way in {"path", "drop", "forward"} and not source.carrier
+        ]
         yield from (partial(check_source, source) for source in files)
     if "enrich" in roles and settings.enrich.companies is not None:
         yield partial(load_companies, settings.enrich.companies)

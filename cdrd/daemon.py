@@ -22,6 +22,8 @@ from cdrd import metrics, systemd
 from cdrd.checks import check_settings
 from cdrd.clock import stopwatch
 from cdrd.collect.ami import hear
+from cdrd.collect.carriers import find_carrier
+from cdrd.collect.forwarded import Receivers, take_forwarded
 from cdrd.collect.push import Inbox, take_pushes
 from cdrd.collect.stage import collect
 from cdrd.collect.threecx import receive_lines
@@ -109,6 +111,7 @@ class Daemon:
         self._listening = listening or (lambda _: None)
         self._claims = Claims(database, f"{socket.gethostname()}:{os.getpid()}")
         self._inbox = Inbox()
+        self._receivers = Receivers(partial(self._sent, "forward"))
         self._pulse = Pulse()
         self._running: dict[str, _Running] = {}
         self._started = False
@@ -194,6 +197,7 @@ class Daemon:
                 "readiness": self.readiness,
                 "listening": self._listening,
                 "receive": self._receive,
+                "forwards": self._receivers,
             }
             parts["serve"] = Part(
                 (settings.serve, _written(settings.serve.certificate, settings.serve.key)),
@@ -208,25 +212,43 @@ class Daemon:
     def _source(self, source: SourceSettings, settings: Settings) -> Part | None:
         """What collects from a source; None when that is not for this process to do."""
         name = f"collect {source.name}"
-        if source.way == "push":  # whoever serves is pushed to, and any number may be
-            if Role.SERVE not in self._roles:
-                return None
-            return Part(
-                source, partial(self._run, name, take_pushes, source, {"inbox": self._inbox})
-            )
+        if source.way in {"push", "forward"}:  # whoever serves is sent to, and any number may be
+            return self._served(source, settings) if Role.SERVE in self._roles else None
         if Role.COLLECT not in self._roles:
             return None
         if source.kind is SourceKind.ASTERISK_AMI:
             return Part(source, partial(self._run, name, hear, source, {"claims": self._claims}))
         if source.way in {"connect", "listen"}:
             return Part(source, partial(self._run, name, receive_lines, source, {}))
-        more = {"claims": self._claims, "batch_bytes": settings.collect.batch_bytes}
-        return Part((source, settings.collect), partial(self._run, name, collect, source, more))
+        more = {
+            "claims": self._claims,
+            "batch_bytes": settings.collect.batch_bytes,
+            "carriers": settings.collect.carriers,
+        }
+        return Part(
+            (source, settings.collect, _carrier_written(source, settings)),
+            partial(self._run, name, collect, source, more),
+        )
+
+    def _served(self, source: SourceSettings, settings: Settings) -> Part:
+        """What takes the records of a source from the server."""
+        name = f"collect {source.name}"
+        if source.way == "push":
+            return Part(
+                source, partial(self._run, name, take_pushes, source, {"inbox": self._inbox})
+            )
+        more = {"receivers": self._receivers, "batch_bytes": settings.collect.batch_bytes}
+        return Part(
+            (source, settings.collect), partial(self._run, name, take_forwarded, source, more)
+        )
+
+    def _sent(self, way: str) -> set[str]:
+        """The sources whose records come in that way."""
+        return {source.name for source in self._settings.sources if source.way == way}
 
     async def _receive(self, source: str, push: Push) -> Receipt:
         """Stores what was pushed to a source."""
-        wanted = {one.name for one in self._settings.sources if one.way == "push"}
-        if source not in wanted:
+        if source not in self._sent("push"):
             raise NotFound(f"there is no source {source} that is pushed to")
         return await self._inbox.receive(source, push)
 
@@ -339,6 +361,13 @@ class Daemon:
 def _written(*paths: Path | None) -> tuple[int, ...]:
     """When files were last written: a certificate is renewed under its old name."""
     return tuple(path.stat().st_mtime_ns for path in paths if path is not None and path.exists())
+
+
+def _carrier_written(source: SourceSettings, settings: Settings) -> tuple[int, ...]:
+    """When that was written which says how the files of a source's carrier are read."""
+    if source.carrier is None:
+        return ()
+    return _written(find_carrier(source.carrier, settings.collect.carriers))
 
 
 async def run_daemon(

@@ -18,7 +18,8 @@ LONGEST_HEADER = 65536
 """Bytes of what is said of a piece."""
 _DIGEST_BYTES = 32
 _LONGEST_PATH = 4096
-_LONGEST_WORDS = 1000
+LONGEST_WORDS = 1000
+"""Characters of an error."""
 _MOST = 1 << 62
 """Of anything that is counted: it must fit a bigint."""
 
@@ -36,6 +37,8 @@ class Wellbeing(NamedTuple):
     failing_seconds: float | None = None
     error: str | None = None
     """The last that went wrong since this was last told."""
+    unread_bytes: int = 0
+    """Found since then to be gone before anybody could read them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +151,8 @@ def _wellbeing(value: object) -> Wellbeing:
         lag_bytes=said.count("lag_bytes") if said.has("lag_bytes") else None,
         behind_seconds=said.seconds("behind_seconds"),
         failing_seconds=said.seconds("failing_seconds"),
-        error=said.text("error", _LONGEST_WORDS) if said.has("error") else None,
+        error=said.text("error", LONGEST_WORDS) if said.has("error") else None,
+        unread_bytes=said.count("unread_bytes"),
     )
 
 

@@ -9,18 +9,18 @@ them is recognised as one that is there already.
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Callable
-from contextlib import suppress
+from functools import partial
 from hashlib import sha256
 
 from cdrd import metrics
 from cdrd.collect.counted import count
+from cdrd.collect.readiness import until_made, wait
 from cdrd.collect.stage import shape_of
 from cdrd.decode.bodies import document, records
 from cdrd.decode.decoders import Shape
 from cdrd.decode.values import Problem
-from cdrd.errors import Conflict, SourceUnavailable, Unavailable
+from cdrd.errors import Conflict, SourceUnavailable
 from cdrd.logs import get_logger
 from cdrd.records import Push, Receipt, Rejected, SourceId
 from cdrd.settings import SourceSettings
@@ -34,8 +34,6 @@ _AT_ONCE = 65536
 """Bytes that are decoded at once; a larger document is decoded by a thread, so that others go on."""
 _STORE_SECONDS = 30.0
 """Whoever pushed waits no longer than that for the database."""
-_LONGEST_PAUSE = 5.0
-"""Seconds between two attempts to make a source ready."""
 
 
 class Receiver:
@@ -114,7 +112,7 @@ async def take_pushes(
         if receiver is not None:
             inbox.open(source.name, receiver)
         while not stopping.is_set():
-            await _wait(1.0, beat, stopping)
+            await wait(1.0, beat, stopping)
     finally:
         inbox.close(source.name)
 
@@ -126,26 +124,7 @@ async def ready(
     stopping: asyncio.Event,
 ) -> Receiver | None:
     """The receiver, once the database knows the source; None when told to stop before."""
-    log = get_logger(source=source.name)
-    failures = 0
-    while not stopping.is_set():
-        making = asyncio.create_task(_receiver(source, database))
-        try:
-            while not making.done():
-                beat()
-                await asyncio.wait([making], timeout=1.0)
-            return await making
-        except (Unavailable, Conflict) as fault:
-            metrics.faults.labels("push", type(fault).__name__).inc()
-            if not failures:
-                log.warning("collecting_failed", kind=type(fault).__name__, error=str(fault))
-            failures = min(failures + 1, 10)
-            longest = min(_LONGEST_PAUSE, 0.1 * 2**failures)
-            pause = random.uniform(longest / 2, longest)  # noqa: S311 - jitter is no secret
-            await _wait(pause, beat, stopping)
-        finally:
-            making.cancel()
-    return None
+    return await until_made(partial(_receiver, source, database), source.name, beat, stopping)
 
 
 async def _receiver(source: SourceSettings, database: Database) -> Receiver:
@@ -154,13 +133,6 @@ async def _receiver(source: SourceSettings, database: Database) -> Receiver:
     if recognition is None:
         raise Conflict("the source was changed by another daemon")
     return Receiver(source, database, source_id, recognition)
-
-
-async def _wait(seconds: float, beat: Callable[[], None], stopping: asyncio.Event) -> None:
-    beat()
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await stopping.wait()
 
 
 def read(shape: Shape, push: Push) -> tuple[str, list[Sent | Rejected]]:

@@ -52,7 +52,7 @@ class Pushes:
     async def _push(self, request: web.Request) -> web.StreamResponse:
         source = request.match_info["source"]
         principal = await self._door.principal(request, _credentials(request))
-        _require(principal, source)
+        require_push(principal, source)
         key = _key(request)
         with self._door.reading(principal):
             body = await self._door.content(request, most=self._most)
@@ -79,7 +79,7 @@ def failure(refusal: Refusal) -> dict[str, Any]:
     return {"result": "retry" if refusal.again else "fail", "message": refusal.message}
 
 
-def _require(principal: Principal, source: str) -> None:
+def require_push(principal: Principal, source: str) -> None:
     """The same words whether there is no such source or it is somebody else's."""
     if Permission.CDR_PUSH not in principal.permissions or source not in principal.sources:
         raise forbidden(f"this needs the permission `{Permission.CDR_PUSH.value}` for this source")

@@ -17,6 +17,7 @@ from cdrd.logs import get_logger
 from cdrd.serve.access import Access
 from cdrd.serve.address import networks, why_not_bound
 from cdrd.serve.door import Door
+from cdrd.serve.forward import Forwarding, Forwards
 from cdrd.serve.health import Health
 from cdrd.serve.push import Pushes, Receive
 from cdrd.serve.raw.routes import RawCdrs
@@ -44,6 +45,7 @@ async def serve(  # noqa: PLR0913 - what the daemon gives to every stage, and wh
     stopping: asyncio.Event,
     listening: Callable[[str], None],
     receive: Receive,
+    forwards: Forwards,
 ) -> None:
     """Answers requests until told to stop; then those that have begun get their answer."""
     context = _tls(settings)
@@ -56,6 +58,7 @@ async def serve(  # noqa: PLR0913 - what the daemon gives to every stage, and wh
     dialects = [
         RawCdrs(settings, database, door).dialect(),
         Pushes(settings, door, receive).dialect(),
+        Forwarding(door, forwards).dialect(),
         Health(database, readiness).dialect(),
     ]
     app = application(dialects, max_body=settings.max_body, tls=context is not None)

@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 
+from cdrd.collect.forwarded import Receivers
 from cdrd.errors import NotFound
 from cdrd.records import Attribution, Permission, Push, Receipt, UnattributedReason
 from cdrd.serve.passwords import digest, hash_password, new_token
@@ -211,6 +212,7 @@ async def serving(
             stopping=stopping,
             listening=url.set_result,
             receive=_nothing_to_push_to,
+            forwards=Receivers(list),
         )
     )
     jar = aiohttp.CookieJar(unsafe=True)  # cookies of an address, not only of a name
