@@ -14,13 +14,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from io import BytesIO
 from typing import Any, NamedTuple
 
 from cdrd.records import AcctId, FileId, SourceId, SourceKind
 from cdrd.store.database import Database
 from cdrd.store.identity import Key, Recognition
-from cdrd.store.statements import Row, statement
+from cdrd.store.statements import Row, copy_in, statement
 
 _COLUMNS = (
     *("day", "digest", "ordinal", "source_id", "stored_as"),
@@ -169,8 +168,7 @@ async def note_arrivals(
         if not is_noted
     ]
     if rows:
-        text = BytesIO("".join(rows).encode())
-        await connection.copy_to_table("arrival", source=text, columns=_COLUMNS, format="text")
+        await copy_in(connection, "arrival", _COLUMNS, "".join(rows).encode())
 
 
 async def recognition_of(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from typing import Any, NamedTuple
 
 from cdrd.errors import Conflict
@@ -15,7 +14,7 @@ from cdrd.store.database import CHANNEL, Database
 from cdrd.store.families import TABLES
 from cdrd.store.filenames import as_text
 from cdrd.store.identity import Recognition, keys_of
-from cdrd.store.statements import statement
+from cdrd.store.statements import copy_in, statement
 
 _SUSPENSE = ("source_id", "file_id", "line", "byte_offset", "raw", "reason", "detail")
 
@@ -185,12 +184,8 @@ async def store_rows(connection: Any, origin: Origin, rows: Sequence[str]) -> in
     table = TABLES[origin.family]
     last: int = await statement(table.reserve).value(connection, count=len(rows))
     first = last - len(rows) + 1
-    await connection.copy_to_table(
-        origin.family.value,
-        source=BytesIO(copy_text(rows, first=first, origin=origin)),
-        columns=table.columns,
-        format="text",
-    )
+    text = copy_text(rows, first=first, origin=origin)
+    await copy_in(connection, origin.family.value, table.columns, text)
     if table.stage is not None:
         await statement("add_work").rows(connection, stage=table.stage, first=first, last=last)
         await statement("wake").rows(connection, channel=f"{CHANNEL}_{table.stage}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -76,3 +76,9 @@ def statements() -> dict[str, Statement]:
 def statement(name: str) -> Statement:
     """The statement of that name."""
     return statements()[name]
+
+
+async def copy_in(connection: Any, table: str, columns: Sequence[str], text: bytes) -> None:
+    """COPY of rows in text format that are in memory."""
+    # asyncpg takes bytes for a path, and reads a file object piece by piece in another thread
+    await connection.copy_to_table(table, source=memoryview(text), columns=columns, format="text")
