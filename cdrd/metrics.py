@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from cdrd.records import Family
+
 REGISTRY = CollectorRegistry()
 
 collected_bytes = Counter(
@@ -14,7 +16,7 @@ collected_bytes = Counter(
 )
 records = Counter(
     "cdrd_records_total",
-    "Records read: each is a leg, an event, suspended or a duplicate",
+    "Records read: each is a leg, an event, a carrier's row, suspended or a duplicate",
     ["source"],
     registry=REGISTRY,
 )
@@ -22,6 +24,16 @@ legs = Counter("cdrd_legs_total", "Legs stored", ["source"], registry=REGISTRY)
 events = Counter(
     "cdrd_events_total", "Channel events and queue events stored", ["source"], registry=REGISTRY
 )
+carrier_rows = Counter(
+    "cdrd_carrier_rows_total", "Rows of carriers' files stored", ["source"], registry=REGISTRY
+)
+stored = {
+    Family.LEG: legs,
+    Family.CEL_EVENT: events,
+    Family.QUEUE_EVENT: events,
+    Family.CARRIER_ROW: carrier_rows,
+}
+"""What counts the new ones of each family."""
 duplicates = Counter(
     "cdrd_duplicate_records_total",
     "Records that were there already, from another source or an earlier delivery",

@@ -15,7 +15,7 @@ from cdrd.records import FileId, FileState
 from cdrd.store.files import decide, file_story, files
 from cdrd.store.statements import Row
 
-_COUNTS = ("records", "legs", "events", "suspended", "duplicates")
+_COUNTS = ("records", "legs", "events", "carrier_rows", "suspended", "duplicates")
 _ids = click.argument("ids", metavar="ID", nargs=-1, required=True, type=click.IntRange(min=1))
 
 
@@ -59,7 +59,7 @@ def _listed(row: Row) -> Iterator[str]:
     like = f", like file {row['like_file_id']}" if row["like_file_id"] else ""
     yield f"{row['file_id']}  {row['state']}{like}, last stored {moment(row['updated_at'])}"
     yield f"    {_shown(row['source'])}, {_shown(row['path'])}"
-    yield "    " + ", ".join(f"{name} {row[name]}" for name in _COUNTS)
+    yield "    " + ", ".join(f"{name.replace('_', ' ')} {row[name]}" for name in _COUNTS)
 
 
 @file.command("show")

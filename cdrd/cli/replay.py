@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import click
@@ -11,11 +10,13 @@ from rich.progress import Progress
 
 from cdrd.cli import cli
 from cdrd.cli.program import Program, run
+from cdrd.collect.carriers import load_carrier
+from cdrd.collect.imports import source_named
 from cdrd.collect.replay import Replayed, replay
 from cdrd.errors import ExitCode, NotFound
 from cdrd.logs import escape_control
 from cdrd.records import FileId
-from cdrd.settings import SourceSettings
+from cdrd.settings import Settings, SourceSettings
 from cdrd.store.database import Database
 from cdrd.store.replays import Mended, Replayable, Wanted, replayable_files
 
@@ -44,32 +45,32 @@ def replay_command(
         None if number is not None else file,
         since and since.replace(tzinfo=UTC),
     )
-    sources = {one.name: one for one in program.settings.sources}
 
     async def work() -> int:
         async with program.database() as database:
             files = await replayable_files(database, wanted)
             if not files:
                 raise NotFound("there is no such file", hint="See `cdrd file list`.")
-            return await _replay_all(database, files, sources)
+            return await _replay_all(database, files, program.settings)
 
     if run(work()):
         raise SystemExit(ExitCode.FAILED)
 
 
-async def _replay_all(
-    database: Database, files: list[Replayable], sources: Mapping[str, SourceSettings]
-) -> int:
+async def _replay_all(database: Database, files: list[Replayable], settings: Settings) -> int:
     """Reads one file after another; how many were not found."""
     lost = 0
     total = Replayed()
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("reading", total=sum(file.position.offset for file in files))
         for file in files:
+            source = _source(file, settings)
+            carrier = source.carrier and load_carrier(source.carrier, settings.collect.carriers)
             done = await replay(
                 database,
                 file,
-                _settings(file, sources),
+                source,
+                carrier=carrier or None,
                 progress=lambda count: bar.advance(task, count),
             )
             lost += not done.is_found
@@ -79,14 +80,14 @@ async def _replay_all(
     return lost
 
 
-def _settings(file: Replayable, sources: Mapping[str, SourceSettings]) -> SourceSettings:
-    settings = sources.get(file.source)
-    if settings is None:
+def _source(file: Replayable, settings: Settings) -> SourceSettings:
+    source = source_named(settings, file.source)
+    if source is None:
         raise NotFound(
             f"the settings have no source {file.source!r}",
             hint="Its section is needed: it says where its files are and how they are read.",
         )
-    return settings
+    return source
 
 
 def _words(done: Replayed) -> str:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from functools import cache, partial
 
 import click
 
 from cdrd.cli import cli
 from cdrd.cli.layout import aligned, moment, wrapped
 from cdrd.cli.program import Program, run
+from cdrd.collect.carriers import Carrier, load_carrier
+from cdrd.collect.imports import source_named
 from cdrd.collect.stage import shape_of
 from cdrd.collect.suspense import discard, retry
-from cdrd.decode.decoders import Shape
 from cdrd.errors import ExitCode, NotFound
 from cdrd.logs import escape_control
 from cdrd.records import Family, Rejected, SuspenseId
+from cdrd.settings import Settings, SourceSettings
 from cdrd.store.database import Database
 from cdrd.store.statements import Row
 from cdrd.store.suspense import suspended_record, waiting_suspense
 
 _PAGE = 500
+_WORDS = {Family.LEG: "leg", Family.CARRIER_ROW: "carrier's row"}
 _MOST_SHOWN = 16384
 """So many bytes of a record are shown; more than that is no call record."""
 
@@ -99,12 +103,11 @@ def retry_command(
     """
     if not ids and not source and not everything:
         raise click.UsageError("say which: IDs, --source NAME or --all")
-    shapes = {settings.name: shape_of(settings) for settings in program.settings.sources}
 
     async def work() -> int:
         async with program.database() as database:
             chosen = _given(database, ids) if ids else _waiting(database, source)
-            return await _retry(database, chosen, shapes)
+            return await _retry(database, chosen, cache(partial(_source_of, program.settings)))
 
     if run(work()):
         raise SystemExit(ExitCode.FAILED)
@@ -123,23 +126,37 @@ async def _waiting(database: Database, source: str | None) -> AsyncIterator[Row]
         after = rows[-1]["suspense_id"]
 
 
-async def _retry(database: Database, rows: AsyncIterator[Row], shapes: dict[str, Shape]) -> int:
+def _source_of(settings: Settings, name: str) -> tuple[SourceSettings, Carrier | None]:
+    """How the records of a source are decoded now."""
+    source = source_named(settings, name)
+    if source is None:
+        raise NotFound(
+            f"the settings have no source {name!r}",
+            hint="Retrying needs the source's section in the settings: its kind and zone.",
+        )
+    carrier = source.carrier and load_carrier(source.carrier, settings.collect.carriers)
+    return source, carrier or None
+
+
+async def _retry(
+    database: Database,
+    rows: AsyncIterator[Row],
+    source_of: Callable[[str], tuple[SourceSettings, Carrier | None]],
+) -> int:
     """How many still are no legs."""
     tried = failed = 0
     async for row in rows:
-        shape = shapes.get(row["source"])
-        if shape is None:
-            raise NotFound(
-                f"the settings have no source {row['source']!r}",
-                hint="Retrying needs the source's section in the settings: its kind and zone.",
-            )
-        outcome = await retry(database, SuspenseId(row["suspense_id"]), shape)
+        source, carrier = source_of(row["source"])
+        outcome = await retry(
+            database, SuspenseId(row["suspense_id"]), shape_of(source), carrier=carrier
+        )
         tried += 1
         if isinstance(outcome, Rejected):
             failed += 1
             words = f"still none: {outcome.reason}: {escape_control(outcome.detail)}"
         else:
-            word = "leg" if Family.LEG in shape.kind.families else "event"
+            [family] = source.kind.families
+            word = _WORDS.get(family, "event")
             words = f"{word} {outcome}"
         click.echo(f"{row['suspense_id']}: {words}")
     click.echo(f"{tried} tried, {tried - failed} are stored, {failed} wait on")

@@ -50,7 +50,7 @@ class Arriving:
 
     def may_be_cut(self, file: DiskFile, now: float) -> bool:
         """Whether a file that does not end with a newline may still be on its way."""
-        return now - self._since[file.key] < _TORN_PATIENCE * self._quiet
+        return now - self._since.get(file.key, now) < _TORN_PATIENCE * self._quiet
 
 
 def _files(paths: Iterable[str]) -> Iterator[DiskFile]:

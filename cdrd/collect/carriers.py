@@ -5,14 +5,20 @@ The file is documented by its sample, config/carriers/example.yaml.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError
 
+from cdrd.collect.compressed import OpenContent
+from cdrd.collect.drops import Opened
+from cdrd.decode.carrier_chunks import CarrierDecoder, header_of
 from cdrd.decode.carrier_mapping import CarrierMapping, DurationForm
-from cdrd.errors import SettingsError
+from cdrd.errors import SettingsError, SourceUnavailable
 from cdrd.settings import Section, Size, in_words
 from cdrd.yamlfile import YamlDocument, read_yaml
 
@@ -51,6 +57,35 @@ class _MappingFile(Section):
         return CarrierMapping(**{name: getattr(self, name) for name in type(self).model_fields})
 
 
+@dataclass(frozen=True, slots=True)
+class Carrier:
+    """A carrier, and how its files are read."""
+
+    name: str
+    mapping: CarrierMapping
+
+    @property
+    def most_bytes(self) -> int:
+        """More than what must be there at once: a record whose quote is open, and the footer behind it."""
+        return (self.mapping.footer_lines + 3) * self.mapping.max_record_bytes + 65536
+
+    def header(self, content: OpenContent) -> bytes:
+        """What a file begins with."""
+        return header_of(content.read(0, self.most_bytes), self.mapping)
+
+    def decoder(self, header: bytes) -> CarrierDecoder:
+        """For a file that begins so; SettingsError where that lacks a column."""
+        return CarrierDecoder(self.name, self.mapping, header)
+
+    def opened(self, content: OpenContent) -> Opened:
+        """How a file is decoded; SourceUnavailable where its header lacks a column."""
+        header = self.header(content)
+        try:
+            return Opened(self.decoder(header).chunk, header)
+        except SettingsError as error:
+            raise SourceUnavailable(str(error)) from error
+
+
 def load_mapping(path: Path) -> CarrierMapping:
     """Reads a carrier's file; SettingsError has every problem in it, with its line."""
     document = read_yaml(path)
@@ -66,8 +101,13 @@ def load_mapping(path: Path) -> CarrierMapping:
     return mapping
 
 
-def mapping_of(carrier: str, folder: Path | None) -> CarrierMapping:
+def load_carrier(carrier: str, folder: Path | None) -> Carrier:
     """How the files of a carrier are read; SettingsError where nothing says it."""
+    return Carrier(carrier, load_mapping(find_carrier(carrier, folder)))
+
+
+def find_carrier(carrier: str, folder: Path | None) -> Path:
+    """The file that says how those of a carrier are read; SettingsError where there is none."""
     if folder is None:
         raise SettingsError(
             [
@@ -80,19 +120,22 @@ def mapping_of(carrier: str, folder: Path | None) -> CarrierMapping:
         raise SettingsError(
             [f"{path}: there is no such file for the carrier {carrier}; there are: {there}"]
         )
-    return load_mapping(path)
+    return path
 
 
-def check_carriers(folder: Path) -> None:
-    """Raises SettingsError with every problem of every carrier's file in a folder."""
-    if not folder.is_dir():
-        raise SettingsError([f"collect.carriers: {folder} is no folder"])
+def check_carriers(folder: Path | None, wanted: Collection[str]) -> None:
+    """Raises SettingsError with every problem of the files in a folder, and what is wanted but not there."""
     problems: list[str] = []
-    for path in sorted(folder.glob("*.yaml")):
+    files = sorted(folder.glob("*.yaml")) if folder is not None else []
+    checks: list[Callable[[], object]] = [partial(load_mapping, path) for path in files]
+    checks += [partial(find_carrier, name, folder) for name in sorted(wanted)]
+    for check in checks:
         try:
-            load_mapping(path)
+            check()
         except SettingsError as error:
             problems += error.problems
+    if folder is not None and not folder.is_dir():
+        problems = [f"collect.carriers: {folder} is no folder"]
     if problems:
         raise SettingsError(problems)
 

@@ -11,9 +11,10 @@ delivery uses while it is under way. What it is, its content says (what is in it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from typing import NamedTuple
 
 from cdrd.collect.arriving import Arriving
 from cdrd.collect.compressed import OpenContent, open_content
@@ -23,7 +24,8 @@ from cdrd.collect.follow import Reading
 from cdrd.collect.generations import Generation, Generations
 from cdrd.collect.happened import Happened, What
 from cdrd.collect.identity import HEAD_BYTES, Likeness, beginning, likeness
-from cdrd.collect.tracks import Replaced, Taken, Track, note
+from cdrd.collect.tracks import Decode, Replaced, Taken, Track, note
+from cdrd.errors import SourceUnavailable
 from cdrd.records import FileMark, FilePosition, FileState
 
 _LOOK_EVERY = 1.0
@@ -33,11 +35,28 @@ _AGAIN = 5.0
 _DONE = (FileState.FINISHED, FileState.HELD, FileState.DISCARDED)
 
 
+class Opened(NamedTuple):
+    """How one file is decoded."""
+
+    decode: Decode
+    header: bytes | None = None
+    """What it begins with, where that says how."""
+
+
 class DropFolder:
     """What is read next of a drop folder. Knows nothing of the database but the positions it is given."""
 
-    def __init__(self, pattern: str, quiet: float, reading: Reading) -> None:
+    def __init__(
+        self,
+        pattern: str,
+        quiet: float,
+        reading: Reading,
+        opened: Callable[[OpenContent], Opened] | None = None,
+    ) -> None:
+        """`opened` says how a file is decoded that is not as all others; SourceUnavailable if not at all."""
         self._reading = reading
+        self._opened = opened or (lambda _: Opened(reading.decode))
+        self._decode = reading.decode
         self._arriving = Arriving(pattern, quiet)
         self._generations = Generations()
         self._known: list[Generation] = []
@@ -64,13 +83,17 @@ class DropFolder:
         now = self._reading.stopwatch()
         if now - self._look_at < _LOOK_EVERY:
             return None
-        done = {_key(one.position) for one in self._known if one.position.state in _DONE}
+        done = {_key(one.position) for one in self._known if _is_done(one.position)}
         for file in self._arriving.look(now, known=lambda file: file.key in done):
             taken = self._begin(file, now)
             if taken is not None:
                 return taken
         self._look_at = now
         return None
+
+    def begin(self, file: DiskFile) -> Taken | None:
+        """Looks into a file that somebody names, also when it is known: it is read from now on, or held."""
+        return self._begin(file, self._reading.stopwatch())
 
     @property
     def paths(self) -> list[str]:
@@ -80,7 +103,7 @@ class DropFolder:
     @property
     def is_undecided(self) -> bool:
         """Whether a file is held: somebody may have decided about it in the meantime."""
-        return any(one.position.state is FileState.HELD for one in self._known)
+        return any(_is_held(one.position) for one in self._known)
 
     def lag(self) -> int:
         """Bytes that are there and not read."""
@@ -117,7 +140,7 @@ class DropFolder:
                 opened.pop_all()
         except FileNotFoundError:
             return None
-        except OSError as error:
+        except (OSError, SourceUnavailable) as error:
             self._arriving.put_aside(file, now + _AGAIN)
             if file.path not in self._unreadable:
                 self._unreadable.add(file.path)
@@ -133,20 +156,25 @@ class DropFolder:
             self._arriving.put_aside(file)
             return None
         alike = self._generations.alike(content)
-        finished = [one for one in alike if one.position.state is FileState.FINISHED]
+        ours = [one for one in alike if not one.position.elsewhere]
+        finished = [one for one in ours if one.position.state is FileState.FINISHED]
         self._found = found = fingerprint(content, finished)
         if content.status().key != file.key:
             return None
         if not found.ends_a_line and self._arriving.may_be_cut(file, now):
             self._arriving.put_aside(file, now + _AGAIN)
             return None
-        going_on = _going_on(content, alike, found)
+        going_on = _going_on(content, ours, found)
+        if going_on is None and alike:
+            return self._held(file, content, alike)
+        opened = self._opened(content)
+        self._decode = opened.decode
         if going_on is not None:
-            return self._following(going_on)
-        return self._held(file, content, alike) if alike else self._new(file)
+            return self._following(going_on, opened)
+        return self._new(file, opened)
 
-    def _following(self, generation: Generation) -> Generation:
-        position = replace(generation.position, state=FileState.FOLLOWING)
+    def _following(self, generation: Generation, opened: Opened) -> Generation:
+        position = replace(generation.position, state=FileState.FOLLOWING, header=opened.header)
         self._generations.move(generation, position)
         self._tell(What.FILE_FOUND, position.path, offset=position.offset)
         return generation
@@ -165,7 +193,15 @@ class DropFolder:
                 one.file_id or 0,
             ),
         )
-        generation = next((one for one in alike if _is_held(one.position, file, sha256)), None)
+        same = (file.path, sha256)
+        generation = next(
+            (
+                one
+                for one in alike
+                if _is_held(one.position) and (one.position.path, one.position.sha256) == same
+            ),
+            None,
+        )
         if generation is None:
             mark = beginning(content.read(0, HEAD_BYTES))
             generation = self._added(
@@ -182,9 +218,9 @@ class DropFolder:
         self._tell(What.FILE_HELD, file.path, like=like.file_id or 0)
         return generation
 
-    def _new(self, file: DiskFile) -> Generation:
+    def _new(self, file: DiskFile, opened: Opened) -> Generation:
         self._tell(What.FILE_FOUND, file.path, offset=0)
-        return self._added(_fresh(file))
+        return self._added(replace(_fresh(file), header=opened.header))
 
     def _added(self, position: FilePosition) -> Generation:
         generation = Generation(position)
@@ -194,9 +230,7 @@ class DropFolder:
 
     def _read(self, track: Track) -> Taken | None:
         try:
-            taken = track.take(
-                self._generations, self._reading.decode, self._reading.appetite, final=True
-            )
+            taken = track.take(self._generations, self._decode, self._reading.appetite, final=True)
         except Replaced:
             self._tell(What.FILE_TRUNCATED, track.content.path, offset=0)
             self.close()
@@ -248,16 +282,16 @@ def _going_on(
     return None if is_known or not found.begins_with else found.begins_with[0]
 
 
-def _is_held(position: FilePosition, file: DiskFile, sha256: bytes) -> bool:
-    return (
-        position.state is FileState.HELD
-        and position.path == file.path
-        and position.sha256 == sha256
-    )
+def _is_held(position: FilePosition) -> bool:
+    return position.state is FileState.HELD and not position.elsewhere
 
 
 def _fresh(file: DiskFile) -> FilePosition:
     return FilePosition(None, file.path, file.physical, FileMark(0, b"", b""), 0, 1)
+
+
+def _is_done(position: FilePosition) -> bool:
+    return position.elsewhere or position.state in _DONE
 
 
 def _key(position: FilePosition) -> tuple[str, int, int]:

@@ -12,6 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from cdrd.collect.carriers import Carrier
 from cdrd.collect.compressed import OpenContent, open_content
 from cdrd.collect.disk import DiskFile, look
 from cdrd.collect.identity import Likeness, likeness
@@ -97,6 +98,7 @@ async def replay(
     source: SourceSettings,
     *,
     progress: Callable[[int], None] = lambda _: None,
+    carrier: Carrier | None = None,
 ) -> Replayed:
     """Reads a file again up to its position; `progress` is told of bytes as they are done with."""
     content = await asyncio.to_thread(Places(source).find, file.position)
@@ -105,7 +107,11 @@ async def replay(
     [family] = source.kind.families
     done = Replayed()
     with closing(content):
-        pieces = _pieces(content, file.position, row_decoder_for(shape_of(source)), source)
+        if carrier is None:
+            decoder, most = row_decoder_for(shape_of(source)), 2 * source.max_record_bytes + 65536
+        else:
+            decoder, most = carrier.decoder(carrier.header(content)), carrier.most_bytes
+        pieces = _pieces(content, file.position, decoder, most)
         while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
             mended = await mend(database, file, source.kind, piece)
             done = done.plus(len(piece.rows) + len(piece.rejected), mended)
@@ -115,11 +121,11 @@ async def replay(
 
 
 def _pieces(
-    content: OpenContent, position: FilePosition, decoder: RowDecoder, source: SourceSettings
+    content: OpenContent, position: FilePosition, decoder: RowDecoder, most: int
 ) -> Iterator[Piece]:
     """The records of a file up to its position, as they were cut when they were read first."""
     offset, line = 0, 1
-    want, most = _AT_ONCE, max(_AT_ONCE, 2 * source.max_record_bytes + 65536)
+    want, most = _AT_ONCE, max(_AT_ONCE, most)
     while offset < position.offset:
         count = min(want, position.offset - offset)
         data = content.read(offset, count)

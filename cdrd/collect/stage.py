@@ -6,10 +6,12 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 from cdrd import metrics
 from cdrd.clock import stopwatch
+from cdrd.collect.carriers import Carrier, load_carrier
 from cdrd.collect.drops import DropFolder
 from cdrd.collect.follow import Reading
 from cdrd.collect.paths import SourceFiles
@@ -21,9 +23,10 @@ from cdrd.collect.tracks import Appetite, Taken
 from cdrd.decode.decoders import RowDecoder, Shape, row_decoder_for
 from cdrd.errors import Conflict, RowRefused, SettingsError, SourceUnavailable, Unavailable
 from cdrd.logs import get_logger
-from cdrd.records import Claim, SourceId
+from cdrd.records import Chunk, Claim, DecodedChunk, SourceId, SourceKind
 from cdrd.settings import SourceSettings
 from cdrd.store.arrivals import recognition_of
+from cdrd.store.carriers import positions_of_carrier
 from cdrd.store.database import Database
 from cdrd.store.sources import Claims, positions, register_source
 
@@ -56,10 +59,14 @@ async def collect(  # noqa: PLR0913 - what a stage is given, each by its name
     batch_bytes: int,
     beat: Callable[[], None],
     stopping: asyncio.Event,
+    carriers: Path | None = None,
 ) -> None:
-    """Collects from one source until `stopping` is set; then everything read is stored or read again."""
+    """Collects from one source until `stopping` is set; then everything read is stored or read again.
+
+    `carriers` is the folder that says how the files of carriers are read.
+    """
     stage = _Stage(source, database, claims, beat, stopping)
-    await stage.run(_files(source, batch_bytes))
+    await stage.run(_files(source, batch_bytes, carriers))
 
 
 def shape_of(source: SourceSettings) -> Shape:
@@ -83,13 +90,26 @@ def check_source(source: SourceSettings) -> RowDecoder:
         raise SettingsError(problems) from error
 
 
-def _files(source: SourceSettings, batch_bytes: int) -> Reader:
+def _files(source: SourceSettings, batch_bytes: int, carriers: Path | None) -> Reader:
+    if source.carrier is not None:
+        return carrier_folder(source, load_carrier(source.carrier, carriers), batch_bytes)
     decoder = check_source(source)
     most = max(batch_bytes, 2 * source.max_record_bytes + 65536)
     reading = Reading(decoder.chunk, Appetite(batch_bytes, most))
     if source.drop:
         return DropFolder(source.drop, source.complete_after.total_seconds(), reading)
     return SourceFiles(source.path, source.rotated, reading)
+
+
+def carrier_folder(source: SourceSettings, carrier: Carrier, batch_bytes: int) -> DropFolder:
+    """The drop folder of a carrier, whose files each say themselves what their columns are."""
+
+    def undecoded(_: Chunk) -> DecodedChunk:
+        raise SourceUnavailable("the header of this file was never read")
+
+    reading = Reading(undecoded, Appetite(batch_bytes, max(batch_bytes, carrier.most_bytes)))
+    quiet = source.complete_after.total_seconds()
+    return DropFolder(source.drop, quiet, reading, carrier.opened)
 
 
 class _Stage:
@@ -142,7 +162,13 @@ class _Stage:
         """The claim, once no other daemon has it; None when told to stop before."""
         source = self._source
         source_id = await self._beating(
-            register_source(self._database, name=source.name, kind=source.kind, pbx=source.pbx)
+            register_source(
+                self._database,
+                name=source.name,
+                kind=source.kind,
+                pbx=source.pbx,
+                carrier=source.carrier,
+            )
         )
         told = False
         while not self._stopping.is_set():
@@ -168,6 +194,8 @@ class _Stage:
         """Where its records go. A PBX that gets its second source is looked through, which may take long."""
         kind = self._source.kind
         [family] = kind.families
+        if kind is SourceKind.CARRIER:  # a call that is billed twice is to be seen
+            return Destination(claim, family)
         recognition = await self._beating(
             recognition_of(self._database, claim.source_id, kind), deadline=None
         )
@@ -203,7 +231,9 @@ class _Stage:
 
     async def _resume(self, files: Reader, source_id: SourceId) -> float:
         """Goes on from what the database has; only while nothing is being stored."""
-        known = await self._beating(positions(self._database, source_id))
+        is_carrier = self._source.kind is SourceKind.CARRIER
+        find = positions_of_carrier if is_carrier else positions
+        known = await self._beating(find(self._database, source_id))
         await self._in_thread(files.resume, known)
         return stopwatch()
 

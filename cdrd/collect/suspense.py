@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from cdrd.collect.carriers import Carrier
 from cdrd.decode.decoders import Shape, row_decoder_for
-from cdrd.errors import NotFound, RowRefused
+from cdrd.errors import NotFound, RowRefused, SettingsError
 from cdrd.records import Reason, Rejected, SourceKind, SuspenseId
 from cdrd.store.arrivals import known_recognition
 from cdrd.store.batches import Origin, store_late
@@ -17,8 +18,10 @@ _SAID_ONCE = (
 )
 
 
-async def retry(database: Database, suspense_id: SuspenseId, shape: Shape) -> int | Rejected:
-    """The leg or event it became, with the place in the file that it came from; or why it became none again.
+async def retry(
+    database: Database, suspense_id: SuspenseId, shape: Shape, *, carrier: Carrier | None = None
+) -> int | Rejected:
+    """What it became, with the place in the file that it came from; or why it became none again.
 
     Trying again what became one already returns that one; so does a record that another source has
     delivered in the meantime. Raises NotFound for what was discarded.
@@ -28,9 +31,7 @@ async def retry(database: Database, suspense_id: SuspenseId, shape: Shape) -> in
     if stored_as is not None:
         return stored_as
     line, offset = record["line"] or 1, record["byte_offset"] or 0
-    if shape.kind is SourceKind.ASTERISK_AMI:
-        return Rejected(record["raw"], line, offset, Reason(record["reason"]), _SAID_ONCE)
-    row = row_decoder_for(shape).row(record["raw"], line=line, offset=offset)
+    row = _decoded(record, shape, carrier)
     if isinstance(row, Rejected):
         return row
     try:
@@ -43,6 +44,18 @@ async def retry(database: Database, suspense_id: SuspenseId, shape: Shape) -> in
         if stored_as is None:
             raise
         return stored_as
+
+
+def _decoded(record: Row, shape: Shape, carrier: Carrier | None) -> str | Rejected:
+    """A row as the settings are now, or why it is none."""
+    raw, line, offset = record["raw"], record["line"] or 1, record["byte_offset"] or 0
+    if shape.kind is SourceKind.ASTERISK_AMI:
+        return Rejected(raw, line, offset, Reason(record["reason"]), _SAID_ONCE)
+    try:
+        decoder = carrier.decoder(record["header"] or b"") if carrier else row_decoder_for(shape)
+    except SettingsError as error:  # the columns that are named now are not those of that file
+        return Rejected(raw, line, offset, Reason.MISSING_FIELD, str(error))
+    return decoder.row(raw, line=line, offset=offset)
 
 
 async def discard(database: Database, suspense_id: SuspenseId) -> None:

@@ -10,7 +10,6 @@ from cdrd.collect.reporter import Reporter
 from cdrd.collect.storing import Stored
 from cdrd.collect.tracks import Taken
 from cdrd.logs import escape_control, get_logger, mask_number
-from cdrd.records import Family
 from cdrd.settings import SourceSettings
 
 _SHOWN = 200
@@ -24,7 +23,8 @@ class Telling:
         self._name = source.name
         self._reporter = reporter
         self._log = get_logger(source=source.name)
-        self._became = metrics.legs if Family.LEG in source.kind.families else metrics.events
+        [family] = source.kind.families
+        self._became = metrics.stored[family]
 
     def stored(self, taken: Taken, stored: Stored) -> None:
         """What became of a piece."""
