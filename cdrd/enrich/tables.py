@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 from cdrd.enrich.patterns import Pattern, Span, captured, span_prefixes
@@ -15,6 +15,34 @@ class Found(NamedTuple, Generic[Item]):
 
     item: Item
     captured: str
+
+
+class _Several(list[Item]):
+    """Items with one key. Nearly all keys have one item, which is then kept without a list around it."""
+
+
+class _Keyed(Generic[Item]):
+    """Items by their key, in the order in which they came."""
+
+    __slots__ = ("_items",)
+
+    def __init__(self) -> None:
+        self._items: dict[Hashable, Item | _Several[Item]] = {}
+
+    def add(self, key: Hashable, item: Item) -> None:
+        """The key has this item, too."""
+        there = self._items.setdefault(key, item)
+        if isinstance(there, _Several):
+            there.append(item)
+        elif there is not item:
+            self._items[key] = _Several((there, item))
+
+    def of(self, key: Hashable) -> Sequence[Item]:
+        """What the key has."""
+        there = self._items.get(key)
+        if there is None:
+            return ()
+        return there if isinstance(there, _Several) else (there,)
 
 
 class _Shape(NamedTuple):
@@ -30,7 +58,7 @@ class PatternTable(Generic[Item]):
     """Patterns in scopes. A look-up costs one dictionary access per shape in use, the longest first."""
 
     def __init__(self) -> None:
-        self._exact: dict[tuple[Hashable, str], list[Item]] = {}
+        self._exact: dict[Hashable, _Keyed[Item]] = {}
         self._wild: dict[tuple[Hashable, str, str, str], list[tuple[Pattern, Item]]] = {}
         self._shapes: set[_Shape] = set()
         self._ordered: list[_Shape] | None = None
@@ -38,7 +66,8 @@ class PatternTable(Generic[Item]):
     def add(self, scope: Hashable, pattern: Pattern, item: Item) -> None:
         """Only while the table is built."""
         if not pattern.wild:
-            self._exact.setdefault((scope, pattern.prefix), []).append(item)
+            exact = self._exact.get(scope) or self._exact.setdefault(scope, _Keyed())
+            exact.add(pattern.prefix, item)
             return
         key = (scope, pattern.prefix, pattern.suffix, pattern.wild)
         self._wild.setdefault(key, []).append((pattern, item))
@@ -52,7 +81,8 @@ class PatternTable(Generic[Item]):
         """
         scopes = tuple(scopes)
         for scope in scopes:
-            for item in self._exact.get((scope, value), ()):
+            exact = self._exact.get(scope)
+            for item in exact.of(value) if exact else ():
                 yield Found(item, "")
         for shape in self._by_letters():
             head = value[: shape.prefix]
@@ -75,13 +105,13 @@ class NumberTable(Generic[Item]):
     __slots__ = ("_blocks", "_single")
 
     def __init__(self) -> None:
-        self._single: dict[str, list[Item]] = {}
+        self._single: _Keyed[Item] = _Keyed()
         self._blocks: dict[int, dict[str, list[Item]]] = {}
 
     def add(self, span: Span, item: Item) -> None:
         """Only while the table is built."""
         if span.first == span.last:
-            self._single.setdefault(span.first, []).append(item)
+            self._single.add(span.first, item)
             return
         block = self._blocks.setdefault(len(span.first), {})
         for prefix in span_prefixes(span):
@@ -89,7 +119,7 @@ class NumberTable(Generic[Item]):
 
     def find(self, number: str) -> Iterator[Item]:
         """Everything that holds the number; a number listed by itself before the blocks it is in."""
-        yield from self._single.get(number, ())
+        yield from self._single.of(number)
         block = self._blocks.get(len(number))
         if block:
             for length in range(len(number), -1, -1):

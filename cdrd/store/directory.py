@@ -13,8 +13,11 @@ from cdrd.store.statements import Row, statement
 DIRECTORY = "directory"
 """The topic that is notified when another version is in force."""
 
-_PIECE = 10_000
-"""Entries read at once: few enough that whatever else the process does goes on meanwhile."""
+_PIECE = 1000
+"""Entries read at once: so few that whatever else the process does hardly waits."""
+_REMEMBERED = 50_000
+"""Details that are told apart while a directory is read."""
+_KINDS = {kind.value: kind for kind in EntryKind}
 _COMPANY_COLUMNS = ("company", "name", "billing_group", "pays", "detail")
 _ENTRY_COLUMNS = ("company", "pbx", "kind", "pattern", "detail", "valid_from", "valid_until")
 
@@ -48,27 +51,42 @@ async def load_directory(database: Database, version: int | None = None) -> Dire
             for row in rows
         ]
         entries: list[Entry] = []
-        after = 0
+        alike, after = _Alike(), 0
         while True:
             rows = await statement("entries_of_version").rows(
                 connection, version=version, after=after, most=_PIECE
             )
-            entries += map(_entry, rows)
+            entries += map(alike.entry, rows)
             if len(rows) < _PIECE:
                 return DirectoryVersion(version, companies, entries)
             after = rows[-1]["entry_id"]
 
 
-def _entry(row: Row) -> Entry:
-    return Entry(
-        CompanyId(row["company"]) if row["company"] is not None else None,
-        row["pbx"],
-        EntryKind(row["kind"]),
-        row["pattern"],
-        row["detail"],
-        row["valid_from"],
-        row["valid_until"],
-    )
+class _Alike:
+    """Rows become entries. What many of a million have in common is one value, and not a million."""
+
+    def __init__(self) -> None:
+        self._values: dict[Any, Any] = {}
+        self._details: dict[str, dict[str, Any]] = {}
+
+    def entry(self, row: Row) -> Entry:
+        """The entry of a row."""
+        _, company, pbx, kind, pattern, detail, valid_from, valid_until = row.values()
+        one = self._values.setdefault
+        return Entry(
+            one(company, company),
+            one(pbx, pbx),
+            _KINDS[kind],
+            pattern,
+            self._details.get(detail) or self._detail(detail),
+            one(valid_from, valid_from),
+            one(valid_until, valid_until),
+        )
+
+    def _detail(self, text: str) -> dict[str, Any]:
+        if len(self._details) >= _REMEMBERED:
+            self._details.clear()
+        return self._details.setdefault(text, json.loads(text))
 
 
 async def apply_directory(
@@ -128,5 +146,5 @@ def _company_rows(companies: Iterable[Company]) -> Iterator[tuple[Any, ...]]:
 
 
 def _entry_rows(entries: Iterable[Entry]) -> Iterator[tuple[Any, ...]]:
-    for entry in entries:
-        yield entry._replace(detail=json.dumps(entry.detail))  # type: ignore[arg-type]  # as text
+    for company, pbx, kind, pattern, detail, *dates in entries:
+        yield company, pbx, kind, pattern, json.dumps(detail) if detail else "{}", *dates

@@ -12,7 +12,7 @@ ORDER BY company;
 
 -- name: entries_of_version(version, after, most)
 -- A piece of a version's entries, in the order they were introduced.
-SELECT entry_id, company, pbx, kind, pattern, detail, valid_from, valid_until
+SELECT entry_id, company, pbx, kind, pattern, detail::text AS detail, valid_from, valid_until
 FROM entry
 WHERE
     introduced_in <= :version
