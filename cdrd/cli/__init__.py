@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections.abc import Iterable
+from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
@@ -14,8 +16,47 @@ from cdrd.cli.program import Program, default_config
 from cdrd.errors import CdrdError, ExitCode
 from cdrd.logs import escape_control
 
+_ALONE = "forward"
+"""A command that is imported without the others: it runs on machines that have no memory for them."""
+_MODULES = (
+    "access",
+    "daemon",
+    "demo",
+    "directory",
+    "explain",
+    "files",
+    _ALONE,
+    "replay",
+    "setup",
+    "status",
+    "suspense",
+)
+"""Whose commands there are."""
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+
+class _Commands(click.Group):
+    """Commands register themselves when their module is imported, which is when one of them is asked for."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name."""
+        _import((_ALONE,) if cmd_name == _ALONE else _MODULES)
+        return super().get_command(ctx, cmd_name)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of all."""
+        _import(_MODULES)
+        return super().list_commands(ctx)
+
+
+def _import(modules: Iterable[str]) -> None:
+    for module in modules:
+        import_module(f"{__name__}.{module}")
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.option(
     "-c",
     "--config",
@@ -66,18 +107,3 @@ def _fail(message: str, code: int) -> NoReturn:
     for line in message.splitlines():
         click.echo(f"cdrd: {escape_control(line)}", err=True)
     sys.exit(code)
-
-
-# The commands register themselves with `cli`.
-from cdrd.cli import (  # noqa: E402 - they need `cli`, which is above
-    access,  # noqa: F401 - importing it is all that is wanted, as of all that follow
-    daemon,  # noqa: F401
-    demo,  # noqa: F401
-    directory,  # noqa: F401
-    explain,  # noqa: F401
-    files,  # noqa: F401
-    replay,  # noqa: F401
-    setup,  # noqa: F401
-    status,  # noqa: F401
-    suspense,  # noqa: F401
-)

@@ -8,12 +8,13 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cdrd.errors import SettingsError
 from cdrd.settings import Settings, load_settings
-from cdrd.store.database import Database
-from cdrd.store.embedded import start_embedded
+
+if TYPE_CHECKING:  # what speaks to the database is imported by those commands that do
+    from cdrd.store.database import Database
 
 T = TypeVar("T")
 
@@ -50,11 +51,15 @@ class Program:
                     f"{self.config}: database: give a dsn, a dsn_file, or a folder for an embedded server"
                 ]
             )
+        from cdrd.store.embedded import start_embedded  # noqa: PLC0415 - as above
+
         return start_embedded(settings.embedded)
 
     @asynccontextmanager
     async def database(self) -> AsyncIterator[Database]:
         """The database, open."""
+        from cdrd.store.database import Database  # noqa: PLC0415 - as above
+
         settings = self.settings.database
         async with Database(
             self.dsn,
