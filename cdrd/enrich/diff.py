@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from datetime import datetime
 from enum import StrEnum
+from heapq import nsmallest
+from itertools import chain
 from typing import Any, NamedTuple
 
 from cdrd.enrich.printable import printable
@@ -35,29 +37,46 @@ class Change(NamedTuple):
     after: str = ""
 
 
+MOST_SHOWN = 200
+"""Changes that are shown one by one; more are summed up by what they are."""
+
+
 class DirectoryDiff(NamedTuple):
-    """Every change, by company, in an order that does not depend on that of the file."""
+    """The changes by company, in an order that does not depend on that of the file."""
 
     changes: Sequence[Change]
+    """The first of them; there may be a million."""
+    counts: Counter[tuple[ChangeKind, str]]
+    """All of them, by kind and by what is different: `company`, `did`, `extension` …"""
 
     def count(self, kind: ChangeKind) -> int:
         """How many changes are of the kind."""
-        return sum(change.kind is kind for change in self.changes)
+        return sum(count for (one, _), count in self.counts.items() if one is kind)
 
 
 def diff_directories(old: DirectoryVersion | None, new: DirectoryVersion) -> DirectoryDiff:
     """What applying `new` after `old` changes; None is the directory before the first."""
-    changes = [
-        *_company_changes(old.companies if old else (), new.companies),
-        *_entry_changes(old.entries if old else (), new.entries),
-    ]
-    return DirectoryDiff(tuple(sorted(changes, key=_order)))
+    changes = list(_company_changes(old.companies if old else (), new.companies))
+    different = _different(old.entries if old else (), new.entries)
+    first = nsmallest(MOST_SHOWN + 1, different)
+    changes += chain.from_iterable(_differences(one, *different[one]) for one in first)
+    counts = Counter((change.kind, "company") for change in changes if change.what == "company")
+    for (_, kind, *_), (gone, come) in different.items():
+        pairs = len(gone) == len(come) == 1
+        for what, count in zip(ChangeKind, _of_each_kind(gone, come, pairs=pairs), strict=True):
+            counts[what, kind.replace("_", " ")] += count
+    return DirectoryDiff(tuple(sorted(changes, key=_order)), +counts)
+
+
+def _of_each_kind(gone: Sized, come: Sized, *, pairs: bool) -> tuple[int, int, int]:
+    """How many were added, removed and changed."""
+    return (0, 0, 1) if pairs else (len(come), len(gone), 0)
 
 
 def render_diff(diff: DirectoryDiff) -> Iterator[str]:
     """Lines for a terminal: the changes below their company, then the counts."""
     heading: str | None = None
-    for change in diff.changes:
+    for change in diff.changes[:MOST_SHOWN]:
         company = printable(change.company or "shared by all companies")
         if company != heading:
             heading = company
@@ -66,6 +85,10 @@ def render_diff(diff: DirectoryDiff) -> Iterator[str]:
     if not diff.changes:
         yield "nothing changes"
         return
+    if diff.counts.total() > MOST_SHOWN:
+        yield f"and {diff.counts.total() - MOST_SHOWN:,} more; together:"
+        for (kind, what), count in sorted(diff.counts.items(), key=lambda counted: counted[0][1]):
+            yield f"  {kind} {what}: {count:,}"
     added, removed, changed = (diff.count(kind) for kind in ChangeKind)
     yield f"{added} added, {removed} removed, {changed} changed"
 
@@ -104,30 +127,40 @@ def _company_text(company: Company) -> str:
     return _said({**said, "pays": company.pays, **company.detail})
 
 
-def _entry_changes(old: Iterable[Entry], new: Iterable[Entry]) -> Iterator[Change]:
-    before, after = _by_identity(old), _by_identity(new)
-    for identity in before.keys() | after.keys():
-        was, now = before.get(identity, Counter()), after.get(identity, Counter())
-        if was != now:
-            yield from _differences(identity, was - now, now - was)
+def _different(
+    old: Iterable[Entry], new: Iterable[Entry]
+) -> dict[_Identity, tuple[list[Entry], list[Entry]]]:
+    """The entries that are gone and that have come, by their identity. What is equal costs one look-up."""
+    gone: dict[_Identity, list[Entry]] = {}
+    for entry in old:
+        gone.setdefault(_identity(entry), []).append(entry)
+    come: dict[_Identity, list[Entry]] = {}
+    for entry in new:
+        identity = _identity(entry)
+        there = gone.get(identity)
+        if there is None or entry not in there:
+            come.setdefault(identity, []).append(entry)
+        elif len(there) == 1:
+            del gone[identity]
+        else:
+            there.remove(entry)
+    return {one: (gone.get(one, []), come.get(one, [])) for one in gone.keys() | come.keys()}
 
 
-def _by_identity(entries: Iterable[Entry]) -> Mapping[_Identity, Counter[str]]:
-    found: defaultdict[_Identity, Counter[str]] = defaultdict(Counter)
-    for entry in entries:
-        identity = entry.company or "", entry.kind.value, entry.pattern, entry.pbx or ""
-        found[identity][_entry_text(entry)] += 1
-    return found
+def _identity(entry: Entry) -> _Identity:
+    return entry.company or "", entry.kind.value, entry.pattern, entry.pbx or ""
 
 
-def _differences(identity: _Identity, gone: Counter[str], come: Counter[str]) -> Iterator[Change]:
+def _differences(
+    identity: _Identity, gone: Iterable[Entry], come: Iterable[Entry]
+) -> Iterator[Change]:
     company = CompanyId(identity[0]) if identity[0] else None
-    what = _what(identity)
-    if gone.total() == come.total() == 1:
-        yield Change(company, ChangeKind.CHANGED, what, *gone, *come)
+    what, before, after = _what(identity), [*map(_entry_text, gone)], [*map(_entry_text, come)]
+    if len(before) == len(after) == 1:
+        yield Change(company, ChangeKind.CHANGED, what, *before, *after)
         return
-    yield from (Change(company, ChangeKind.REMOVED, what, before=text) for text in gone.elements())
-    yield from (Change(company, ChangeKind.ADDED, what, after=text) for text in come.elements())
+    yield from (Change(company, ChangeKind.REMOVED, what, before=text) for text in before)
+    yield from (Change(company, ChangeKind.ADDED, what, after=text) for text in after)
 
 
 def _what(identity: _Identity) -> str:
