@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import random
 import shutil
+import threading
 from pathlib import Path
 
 
@@ -72,3 +74,23 @@ class Pbx:
         with rotated.open("rb") as source, gzip.open(packed, "wb") as target:
             shutil.copyfileobj(source, target)
         rotated.unlink()
+
+
+class BusyPbx(threading.Thread):
+    """Writes and rotates all the time, by every method, from a seeded schedule."""
+
+    def __init__(self, pbx: Pbx, chance: random.Random) -> None:
+        super().__init__()
+        self.pbx, self.chance = pbx, chance
+        self.finished = threading.Event()
+
+    def run(self) -> None:
+        while not self.finished.wait(self.chance.uniform(0, 0.02)):
+            self.pbx.append(self.chance.randrange(1, 20))
+            action = self.chance.random()
+            if action < 0.01:
+                self.pbx.rotate_by_copy()
+            elif action < 0.02:
+                self.pbx.compress(self.pbx.rotate_by_rename())
+            elif action < 0.03:
+                self.pbx.rotate_by_rename()
