@@ -26,6 +26,7 @@ _MODULES = (
     "explain",
     "files",
     _ALONE,
+    "imports",
     "replay",
     "setup",
     "status",

@@ -8,6 +8,7 @@ import click
 
 from cdrd.cli import cli
 from cdrd.cli.program import Program, run
+from cdrd.collect.imports import is_import
 from cdrd.logs import escape_control
 from cdrd.store.events import EVENTS
 from cdrd.store.feed import horizon, newest
@@ -25,8 +26,8 @@ _BEHIND = 10.0
 def status(program: Program) -> None:
     """Show every source, and what waits for the stages.
 
-    Records are accounted for: each is a leg, an event, in suspense (or discarded from there), or a
-    duplicate of one that was there already.
+    Records are accounted for: each is a leg, an event, a carrier's row, in suspense (or discarded
+    from there), or a duplicate of one that was there already.
     """
 
     async def work() -> None:
@@ -52,10 +53,12 @@ def status(program: Program) -> None:
 
 def _account(row: Row) -> Iterator[str]:
     """A source in a few lines that fit 80 columns: a table of so many columns would not."""
-    name, pbx = escape_control(row["name"]), escape_control(row["pbx"])
-    yield f"{name} ({row['kind']}, PBX {pbx}): {', '.join(filter(None, (state_of(row), _lag(row))))}"
+    name, whose = escape_control(row["name"]), f"{row['kind']}, PBX {escape_control(row['pbx'])}"
+    if row["carrier"] is not None:
+        whose = f"carrier {escape_control(row['carrier'])}"
+    yield f"{name} ({whose}): {', '.join(filter(None, (state_of(row), _lag(row))))}"
     yield (
-        f"  records {row['records']}: legs {row['legs']}, events {row['events']},"
+        f"  records {row['records']}: {_became(row)},"
         f" suspended {row['suspended']}, duplicates {row['duplicates']}"
     )
     stored = row["updated_at"]
@@ -63,11 +66,17 @@ def _account(row: Row) -> Iterator[str]:
     yield f"  last stored {f'{stored:%Y-%m-%d %H:%M:%S} UTC' if stored else 'never'}"
 
 
+def _became(row: Row) -> str:
+    if row["carrier"] is not None:
+        return f"carrier rows {row['carrier_rows']}"
+    return f"legs {row['legs']}, events {row['events']}"
+
+
 def state_of(row: Row) -> str:
     """One word for how a source is doing."""
     if row["blind_since"] is not None:
         return "blind"
-    if row["claimed_at"] is not None and not row["claimed"]:
+    if row["claimed_at"] is not None and not row["claimed"] and not is_import(row["name"]):
         return "not collected"
     if row["failing_since"] is not None:
         return "failing"

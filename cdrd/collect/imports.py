@@ -7,6 +7,7 @@ was when the same file is imported again.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from contextlib import closing
 from typing import NamedTuple
@@ -49,9 +50,14 @@ def import_name(carrier: str) -> str:
     return f"{_IMPORTED}{carrier}"
 
 
+def is_import(name: str) -> bool:
+    """Whether a source is one of imported files, which nobody collects from all the time."""
+    return name.startswith(_IMPORTED)
+
+
 def source_named(settings: Settings, name: str) -> SourceSettings | None:
     """A source of the settings, or the one of imported files that has this name."""
-    if name.startswith(_IMPORTED):
+    if is_import(name):
         return _import_source(name.removeprefix(_IMPORTED))
     return next((source for source in settings.sources if source.name == name), None)
 
@@ -96,7 +102,7 @@ class Importer:
 
         NotFound and SourceUnavailable say why it cannot be read; Conflict, that others were faster.
         """
-        file = await asyncio.to_thread(look, path)
+        file = await asyncio.to_thread(look, os.path.abspath(path))  # noqa: PTH100 - a text is wanted
         if file is None:
             raise NotFound(f"{path}: there is no such file")
         if not file.size:
