@@ -102,7 +102,7 @@ class Importer:
 
         NotFound and SourceUnavailable say why it cannot be read; Conflict, that others were faster.
         """
-        file = await asyncio.to_thread(look, os.path.abspath(path))  # noqa: PTH100 - a text is wanted
+        file = await asyncio.to_thread(_look, path)
         if file is None:
             raise NotFound(f"{path}: there is no such file")
         if not file.size:
@@ -143,6 +143,11 @@ class Importer:
             suspended,
             last.position.like,
         )
+
+
+def _look(path: str) -> DiskFile | None:
+    """The file by its whole path, by which it is known from now on."""
+    return look(os.path.abspath(path))  # noqa: PTH100 - the text of the path is what counts
 
 
 def _why(told: list[Happened]) -> str:
