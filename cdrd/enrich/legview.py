@@ -30,6 +30,9 @@ class Origin(NamedTuple):
     extension: str | None = None
 
 
+_UNKNOWN = Origin(inside=False)
+
+
 class Reached(NamedTuple):
     """Where the leg went."""
 
@@ -84,7 +87,6 @@ class LegView:
     answered_for: LegView | None = None
     """Of several telephones that rang, the leg of the one that answered."""
 
-    origin = Origin(inside=False)
     reached: Reached | None = None
     direction: Direction | None = None
     attribution: Attribution | None = None
@@ -94,7 +96,6 @@ class LegView:
     """The public number by which it came in is known from an event."""
     number_outside: str | None = None
     """The number that went outside, once it was asked for; empty where it went nowhere."""
-    dialled = NOT_DIALLED
     noted = False
     """The dialplan wrote something into userfield or into columns of its own."""
     noted_number: str | None = None
@@ -116,9 +117,9 @@ class LegView:
         self.columns = directory.columns(pbx)
         self.calling = directory.party(pbx, leg.channel, at)
         self.called = directory.party(pbx, leg.dstchannel, at)
-        if leg.lastapp in DIALLING_APPS:
-            self.dialled = parse_dial(leg.lastdata)
-        elif leg.lastapp == "AppDial" and not leg.dst and leg.dstchannel.startswith("Local/"):
+        self.origin = _UNKNOWN
+        self.dialled = parse_dial(leg.lastdata) if leg.lastapp in DIALLING_APPS else NOT_DIALLED
+        if leg.lastapp == "AppDial" and not leg.dst and leg.dstchannel.startswith("Local/"):
             self.consulting = True
             self.plain = False
         if leg.uniqueid is None:
