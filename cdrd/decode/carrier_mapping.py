@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Literal
 from zoneinfo import available_timezones
@@ -96,7 +95,9 @@ class CarrierMapping:
         if not _is_line_safe(self.encoding):
             problems.append(f"encoding: {self.encoding} is unknown, or its lines end otherwise")
         if not _is_time_format(self.date_format):
-            problems.append(f"date_format: {self.date_format} is not what strptime understands")
+            problems.append(
+                f"date_format: {self.date_format} is no date as strptime understands it"
+            )
         if self.zone not in available_timezones():
             problems.append(f"zone: {self.zone} is no time zone")
         problems += [
@@ -126,17 +127,16 @@ def _is_quote(text: str) -> bool:
 def _is_line_safe(encoding: str) -> bool:
     """Whether ASCII is ASCII in it: then a file can be read line by line, and says nothing by escapes."""
     try:
-        codec = codecs.lookup(encoding)
-        return codec.encode("a\n")[0] == b"a\n" and codec.decode(_ASCII, "strict")[
-            0
-        ] == _ASCII.decode("ascii")
-    except (LookupError, ValueError, TypeError, AttributeError):
+        decoded = (_ASCII + b"\xff\n").decode(encoding, "replace")
+        return "a\n".encode(encoding) == b"a\n" and decoded.startswith(_ASCII.decode("ascii"))
+    except (LookupError, ValueError):
         return False
 
 
 def _is_time_format(text: str) -> bool:
+    """Whether a day that is written so can be read again."""
+    day = datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC)
     try:
-        datetime.strptime("", text)  # noqa: DTZ007 - only the form is tried
-    except ValueError as error:
-        return "does not match" in str(error)
-    return False
+        return datetime.strptime(day.strftime(text), text).date() == day.date()  # noqa: DTZ007 - its day is asked
+    except ValueError:
+        return False
