@@ -19,7 +19,14 @@ from cdrd.enrich.diff import diff_directories, render_diff
 from cdrd.enrich.printable import printable
 from cdrd.errors import Conflict, NotFound, SettingsError
 from cdrd.records import DirectoryVersion, Entry
-from cdrd.store.directory import apply_directory, current_version, load_directory, version_applied
+from cdrd.store.directory import (
+    apply_directory,
+    current_version,
+    load_company,
+    load_directory,
+    load_overview,
+    version_applied,
+)
 from cdrd.store.statements import Row
 
 _FILE = click.argument("file", type=click.Path(path_type=Path, readable=False), required=False)
@@ -119,17 +126,21 @@ async def _load(program: Program, version: int | None) -> DirectoryVersion:
 def show(program: Program, company: str | None, version: int | None) -> None:
     """Show the companies in force. Or everything that one COMPANY has."""
 
-    async def work() -> tuple[DirectoryVersion, Row | None]:
+    async def work() -> tuple[DirectoryVersion, Iterable[str], Row | None]:
         async with program.database() as database:
-            found = await load_directory(database, version)
-            return found, await version_applied(database, found.version)
+            if company is None:
+                found, owned = await load_overview(database, version)
+                lines = _companies(found, owned)
+            else:
+                found = await load_company(database, company, version)
+                lines = _company(found, company)
+            return found, lines, await version_applied(database, found.version)
 
-    directory, applied = run(work())
+    directory, lines, applied = run(work())
     if applied is None:
         raise _no_version(version)
     when, by = moment(applied["applied_at"]), printable(applied["applied_by"])
     click.echo(f"version {directory.version}, applied {when} by {by}")
-    lines = _companies(directory) if company is None else _company(directory, company)
     for line in lines:
         click.echo(line)
 
@@ -140,8 +151,7 @@ def _no_version(version: int | None) -> NotFound:
     return NotFound(f"there is no version {version} of the directory")
 
 
-def _companies(directory: DirectoryVersion) -> Iterator[str]:
-    owned = Counter(entry.company for entry in directory.entries)
+def _companies(directory: DirectoryVersion, owned: Counter[str | None]) -> Iterator[str]:
     rows = [("company", "name", "billing group", "entries")]
     for company in sorted(directory.companies, key=lambda company: company.company):
         group, count = company.billing_group or "", owned[company.company]
@@ -164,12 +174,8 @@ def _company(directory: DirectoryVersion, key: str) -> Iterator[str]:
     for name, value in sorted(told.items()):
         if value:
             yield wrapped(printable(f"{name} {_words(value)}"), indent="  ")
-    entries = sorted(_entries(directory, key), key=lambda entry: (entry.kind, entry.pattern))
+    entries = sorted(directory.entries, key=lambda entry: (entry.kind, entry.pattern))
     yield from aligned(map(_entry, entries), indent="  ")
-
-
-def _entries(directory: DirectoryVersion, key: str) -> Iterable[Entry]:
-    return (entry for entry in directory.entries if entry.company == key)
 
 
 def _entry(entry: Entry) -> tuple[str, str, str]:

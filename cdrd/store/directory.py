@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -36,20 +37,9 @@ async def version_applied(database: Database, version: int) -> Row | None:
 
 async def load_directory(database: Database, version: int | None = None) -> DirectoryVersion:
     """A version of the directory, by default the one in force; version 0 is empty."""
-    if version is None:
-        version = await current_version(database)
     async with database.connection() as connection:
-        rows = await statement("companies_of_version").rows(connection, version=version)
-        companies = [
-            Company(
-                CompanyId(row["company"]),
-                row["name"],
-                row["billing_group"],
-                row["pays"],
-                row["detail"],
-            )
-            for row in rows
-        ]
+        version = await _version(connection, version)
+        companies = await _companies(connection, version)
         entries: list[Entry] = []
         alike, after = _Alike(), 0
         while True:
@@ -60,6 +50,47 @@ async def load_directory(database: Database, version: int | None = None) -> Dire
             if len(rows) < _PIECE:
                 return DirectoryVersion(version, companies, entries)
             after = rows[-1]["entry_id"]
+
+
+async def load_company(
+    database: Database, company: str, version: int | None = None
+) -> DirectoryVersion:
+    """The same with every company, but the entries of one alone."""
+    async with database.connection() as connection:
+        version = await _version(connection, version)
+        companies = await _companies(connection, version)
+        rows = await statement("entries_of_company").rows(
+            connection, version=version, company=company
+        )
+    return DirectoryVersion(version, companies, list(map(_Alike().entry, rows)))
+
+
+async def load_overview(
+    database: Database, version: int | None = None
+) -> tuple[DirectoryVersion, Counter[str | None]]:
+    """A version without its entries, and how many each company has; those of None are shared by all."""
+    async with database.connection() as connection:
+        version = await _version(connection, version)
+        companies = await _companies(connection, version)
+        rows = await statement("entries_owned").rows(connection, version=version)
+    owned = Counter({row["company"]: row["entries"] for row in rows})
+    return DirectoryVersion(version, companies, ()), owned
+
+
+async def _version(connection: Any, version: int | None) -> int:
+    if version is None:
+        return int(await statement("current_version").value(connection))
+    return version
+
+
+async def _companies(connection: Any, version: int) -> list[Company]:
+    rows = await statement("companies_of_version").rows(connection, version=version)
+    return [
+        Company(
+            CompanyId(row["company"]), row["name"], row["billing_group"], row["pays"], row["detail"]
+        )
+        for row in rows
+    ]
 
 
 class _Alike:
@@ -73,12 +104,13 @@ class _Alike:
         """The entry of a row."""
         _, company, pbx, kind, pattern, detail, valid_from, valid_until = row.values()
         one = self._values.setdefault
+        said = self._details.get(detail)
         return Entry(
             one(company, company),
             one(pbx, pbx),
             _KINDS[kind],
             pattern,
-            self._details.get(detail) or self._detail(detail),
+            self._detail(detail) if said is None else said,
             one(valid_from, valid_from),
             one(valid_until, valid_until),
         )
@@ -103,6 +135,7 @@ async def apply_directory(
     was decided in an earlier version can be understood from it.
     """
     async with database.transaction() as connection:
+        await statement("take_time").rows(connection)
         await statement("hold_directory").rows(connection)
         await _compare(connection, companies, entries)
         if not await statement("directory_changes").value(connection):

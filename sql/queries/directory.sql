@@ -21,9 +21,30 @@ WHERE
 ORDER BY entry_id
 LIMIT :most;
 
+-- name: entries_of_company(version, company)
+-- The same, of one company.
+SELECT entry_id, company, pbx, kind, pattern, detail::text AS detail, valid_from, valid_until
+FROM entry
+WHERE
+    introduced_in <= :version
+    AND (withdrawn_in IS NULL OR withdrawn_in > :version)
+    AND company = :company
+ORDER BY entry_id;
+
+-- name: entries_owned(version)
+-- How many entries each company has in a version; company is NULL for what all share.
+SELECT company, count(*) AS entries
+FROM entry
+WHERE introduced_in <= :version AND (withdrawn_in IS NULL OR withdrawn_in > :version)
+GROUP BY company;
+
 -- name: version_applied(version)
 -- When a version was applied, by whom, and the digest of the file it came from.
 SELECT version, digest, applied_at, applied_by FROM directory_version WHERE version = :version;
+
+-- name: take_time()
+-- Until the transaction ends no statement is cut off: a million entries may take longer than a page may.
+SELECT set_config('statement_timeout', '0', true);
 
 -- name: hold_directory()
 -- The version in force, which stays in force until our transaction ends.
