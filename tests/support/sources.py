@@ -73,11 +73,14 @@ async def ask(database: Database, sql: str, *arguments: Any) -> Any:
 ACCOUNTS = """
     SELECT
         source.name,
-        counted.records - counted.legs - counted.events - counted.suspended - counted.duplicates,
+        counted.records - counted.legs - counted.events - counted.carrier_rows - counted.suspended
+        - counted.duplicates,
         counted.legs - (SELECT count(*) FROM leg WHERE leg.source_id = source.source_id),
         counted.events
         - (SELECT count(*) FROM cel_event WHERE cel_event.source_id = source.source_id)
         - (SELECT count(*) FROM queue_event WHERE queue_event.source_id = source.source_id),
+        counted.carrier_rows
+        - (SELECT count(*) FROM carrier_row WHERE carrier_row.source_id = source.source_id),
         counted.suspended - (
             SELECT count(*) FROM suspense
             WHERE suspense.source_id = source.source_id AND state <> 'retried'
@@ -86,23 +89,23 @@ ACCOUNTS = """
     CROSS JOIN LATERAL (
         SELECT
             coalesce(sum(records), 0) AS records, coalesce(sum(legs), 0) AS legs,
-            coalesce(sum(events), 0) AS events, coalesce(sum(suspended), 0) AS suspended,
-            coalesce(sum(duplicates), 0) AS duplicates
+            coalesce(sum(events), 0) AS events, coalesce(sum(carrier_rows), 0) AS carrier_rows,
+            coalesce(sum(suspended), 0) AS suspended, coalesce(sum(duplicates), 0) AS duplicates
         FROM (
-            SELECT records, legs, events, suspended, duplicates
+            SELECT records, legs, events, carrier_rows, suspended, duplicates
             FROM position JOIN file USING (file_id) WHERE file.source_id = source.source_id
             UNION ALL
-            SELECT records, legs, events, suspended, duplicates
+            SELECT records, legs, events, carrier_rows, suspended, duplicates
             FROM tally WHERE tally.source_id = source.source_id
         ) AS parts
     ) AS counted
 """
-"""Of every source: lines in - legs - events - suspense - duplicates, and each of these against its table."""
+"""Of every source: lines in less what became of them, and each of these against its table."""
 
 
 async def accounts_are_even(database: Database) -> bool:
     """Whether every record of every source is accounted for."""
-    return all(tuple(row[1:]) == (0, 0, 0, 0) for row in await ask(database, ACCOUNTS))
+    return all(tuple(row[1:]) == (0, 0, 0, 0, 0) for row in await ask(database, ACCOUNTS))
 
 
 def every_record_is_accounted_for(dsn: str) -> bool:
