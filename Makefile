@@ -1,9 +1,14 @@
 # The only commands a contributor must know. `make` alone prints this list.
 PYTHON ?= python3
-VENV   := .venv
+COMPILED ?=
+VENV   := .venv$(if $(COMPILED),-compiled)
 BIN    := $(VENV)/bin
+# with COMPILED=1 the installed wheel is what is tested, not the checkout
+PYTEST := $(if $(COMPILED),PYTHONSAFEPATH=1 )$(BIN)/python -m pytest -q
+SOURCES := $(shell find cdrd sql config -name '[!.]*' -type f -not -name '*.pyc')
 CDR    ?=
 PORT   ?=
+TESTS  ?=
 
 .DEFAULT_GOAL := help
 
@@ -13,18 +18,34 @@ help: ## print what there is
 $(VENV)/.run: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock
+ifeq ($(COMPILED),)
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+endif
 	@touch $@
 
-$(VENV)/.dev: requirements-dev.lock $(VENV)/.run
+$(VENV)/.tools: requirements-dev.lock $(VENV)/.run
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements-dev.lock
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.tools $(if $(COMPILED),$(SOURCES) pyproject.toml)
+ifneq ($(COMPILED),)
+	$(MAKE) --no-print-directory wheel
+	$(BIN)/python -m pip install --quiet --no-deps --force-reinstall dist/cdrd-*-cp*.whl
+endif
 	@touch $@
 
 run: $(VENV)/.run ## start cdrd with an embedded database and a demo PBX, or with your file: make run CDR=/path/to/Master.csv
 	@exec $(BIN)/cdrd demo $(if $(CDR),--cdr "$(CDR)") $(if $(PORT),--port "$(PORT)")
 
-test: $(VENV)/.dev ## run every test (under 10 minutes)
-	$(BIN)/python -m pytest -q -m "not bench and not soak"
+test: $(VENV)/.dev ## run every test (under 10 minutes), or some: make test TESTS=tests/unit
+	$(PYTEST) -m "not bench and not soak" $(TESTS)
+
+wheel: $(VENV)/$(if $(COMPILED),.tools,.run) ## build the package into dist/; COMPILED=1: for this Python and machine, and faster (needs a C compiler)
+	rm -rf build dist/cdrd-*-$(if $(COMPILED),cp,py)*.whl
+	mkdir -p build
+	tar c --exclude=__pycache__ cdrd config sql pyproject.toml README.md | tar x -C build
+	cd build && HATCH_BUILD_HOOK_ENABLE_MYPYC=$(if $(COMPILED),true,false) ../$(BIN)/python -m hatchling build -t wheel -d ../dist
+	rm -rf build
 
 lint: $(VENV)/.dev ## format, lint, types and import contracts, without the tests
 	$(BIN)/ruff format --check .
@@ -39,16 +60,16 @@ format: $(VENV)/.dev ## put the code into the project's form
 	$(BIN)/ruff check --fix .
 
 bench: $(VENV)/.dev ## print the speed ratios the README quotes
-	$(BIN)/python -m pytest -q -s -m bench tests/bench
+	$(PYTEST) -s -m bench tests/bench
 
 soak: $(VENV)/.dev ## run the long fault tests
-	$(BIN)/python -m pytest -q -m soak
+	$(PYTEST) -m soak
 
 lock: $(VENV)/.dev ## resolve the dependencies anew and write both lock files
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --upgrade pyproject.toml --extra build -o requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --upgrade pyproject.toml --extra build --extra dev -c requirements.lock -o requirements-dev.lock
 
 clean: ## remove the environment and the demo's data
-	rm -rf $(VENV) var
+	rm -rf .venv .venv-compiled build dist var
 
-.PHONY: help run test lint check format bench soak lock clean
+.PHONY: help run test wheel lint check format bench soak lock clean
