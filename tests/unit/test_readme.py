@@ -62,6 +62,7 @@ def test_every_piece_of_settings_is_valid(tmp_path: Path) -> None:
         SourceKind.YEASTAR,
         SourceKind.GRANDSTREAM,
         SourceKind.THREECX,
+        SourceKind.CARRIER,
     }
 
 
