@@ -27,7 +27,8 @@ class Table(NamedTuple):
     Measured on captures of Asterisk: of all legs in cdr_csv, cdr_custom (CSV and JSON), sqlite and the
     manager interface, and of all channel events in cel_custom and the manager interface. Left out is
     what not every backend is told to write (linkedid, sequence, userfield), what a long record loses at
-    its end (cel_custom cuts at 1023 bytes), and userdeftype, which the manager interface leaves empty.
+    its end (cel_custom cuts at 1023 bytes), userdeftype, which the manager interface leaves empty, and
+    the data of queue events, of which it says less than queue_log.
     """
     counted: str = "events"
     """As what its rows are counted: `legs`, `events` or `carrier_rows`."""
@@ -61,7 +62,7 @@ _QUEUE_EVENTS = Table(
     "reserve_event_ids",
     EVENTS,
     ("eventtime",),
-    ("callid", "queue", "agent", "event", "data"),
+    ("callid", "queue", "agent", "event"),
 )
 _CARRIER_ROWS = Table(
     "carrier_row_id",

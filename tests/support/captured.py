@@ -12,8 +12,8 @@ from cdrd.decode.ami import AmiStream
 from cdrd.decode.ami_events import AmiReader
 from cdrd.decode.copytext import copy_row
 from cdrd.decode.decoders import Shape, row_decoder_for
-from cdrd.decode.event_rows import Place, cel_row
-from cdrd.records import CelEvent, Chunk, Decoded, Rejected, SourceKind
+from cdrd.decode.event_rows import Place, cel_row, queue_row
+from cdrd.records import CelEvent, Chunk, Decoded, QueueEvent, Rejected, SourceKind
 from support.decoded import CAPTURES, CUSTOM_ZONES, FULL, ZONES, master_files
 
 ZONE = "America/New_York"
@@ -73,14 +73,14 @@ def queue_event_rows(capture: str) -> list[str]:
     return [*_rows(shape, [CAPTURES / capture / "queue_log"])]
 
 
-def _heard(file: str) -> Iterator[Decoded | CelEvent]:
+def _heard(file: str) -> Iterator[Decoded | CelEvent | QueueEvent]:
     reader = AmiReader(ZONE, _MAPPINGS)
     stream = AmiStream(reader.orders)
     data = gzip.decompress((CAPTURES / "main" / file).read_bytes())
     for message in [*stream.feed(data), *stream.ended()]:
         assert not isinstance(message, Rejected)
         said = reader.read(message, datetime.now(UTC))
-        if isinstance(said, Decoded | CelEvent):
+        if isinstance(said, Decoded | CelEvent | QueueEvent):
             yield said
 
 
@@ -97,4 +97,14 @@ def ami_channel_event_rows() -> list[str]:
         cel_row(said, Place(1, 0))
         for said in _heard("ami_stretches.log.gz")
         if isinstance(said, CelEvent)
+    ]
+
+
+@cache
+def ami_queue_event_rows() -> list[str]:
+    """Its queue events, of the same stretches."""
+    return [
+        queue_row(said, Place(1, 0))
+        for said in _heard("ami_stretches.log.gz")
+        if isinstance(said, QueueEvent)
     ]

@@ -11,11 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.captured import (
     ami_channel_event_rows,
+    ami_queue_event_rows,
     ami_rows,
     channel_event_rows,
     custom_rows,
     json_rows,
     master_rows,
+    queue_event_rows,
 )
 from support.decoded import RECORDS
 
@@ -56,6 +58,18 @@ def test_a_channel_event_is_recognised_on_the_manager_interface() -> None:
     )
 
     assert heard.total() > 200
+    assert heard - written == Counter()
+
+
+def test_a_queue_event_is_recognised_on_the_manager_interface() -> None:
+    """Also one that says less there; a caller who leaves has no event in queue_log."""
+    known = [row for row in ami_queue_event_rows() if "QueueCallerLeave" not in row]
+    written = Counter(
+        k.digest for k in keys_of(queue_event_rows("main"), Family.QUEUE_EVENT, BY_CHANNEL)
+    )
+    heard = Counter(k.digest for k in keys_of(known, Family.QUEUE_EVENT, BY_CHANNEL))
+
+    assert {row.split("\t")[6] for row in known} >= {"CONNECT", "COMPLETECALLER", "RINGNOANSWER"}
     assert heard - written == Counter()
 
 
