@@ -8,6 +8,7 @@ PYTEST := $(if $(COMPILED),PYTHONSAFEPATH=1 )$(BIN)/python -m pytest -q
 SOURCES := $(shell find cdrd sql config -name '[!.]*' -type f -not -name '*.pyc')
 CDR    ?=
 PORT   ?=
+TARGETS ?=
 TESTS  ?=
 
 .DEFAULT_GOAL := help
@@ -63,7 +64,10 @@ bench: $(VENV)/.dev ## print the speed ratios the README quotes
 	$(PYTEST) -s -m bench tests/bench
 
 soak: $(VENV)/.dev ## run the long fault tests
-	$(PYTEST) -m soak
+	$(PYTEST) -s -m soak
+
+fuzz: $(VENV)/.dev ## every decoder under a coverage-guided fuzzer, FUZZ_SECONDS=60 each
+	PYTHONPATH=tests $(BIN)/python -m fuzz.run $(TARGETS)
 
 lock: $(VENV)/.dev ## resolve the dependencies anew and write both lock files
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --upgrade pyproject.toml --extra build -o requirements.lock
@@ -72,4 +76,4 @@ lock: $(VENV)/.dev ## resolve the dependencies anew and write both lock files
 clean: ## remove the environment and the demo's data
 	rm -rf .venv .venv-compiled build dist var
 
-.PHONY: help run test wheel lint check format bench soak lock clean
+.PHONY: help run test wheel lint check format bench soak fuzz lock clean
