@@ -33,6 +33,23 @@ def _url(value: str, info: ValidationInfo) -> str:
     return value.rstrip("/")
 
 
+def _from(least: timedelta, most: timedelta) -> AfterValidator:
+    def fits(value: timedelta) -> timedelta:
+        if not least <= value <= most:
+            raise ValueError(
+                f"from {least.total_seconds():g}s to {most.total_seconds():g}s is allowed"
+            )
+        return value
+
+    return AfterValidator(fits)
+
+
+def _some(sources: tuple[ForwardedSettings, ...]) -> tuple[ForwardedSettings, ...]:
+    if not sources:
+        raise ValueError("at least one is needed")
+    return sources
+
+
 class CollectorSettings(Section):
     """The cdrd that the records go to."""
 
@@ -43,12 +60,12 @@ class CollectorSettings(Section):
     """A file that holds the token; the systemd credential `token` is used by itself when it is there."""
     ca: Path | None = None
     """Who vouches for the collector's certificate; None is whom the system trusts."""
-    timeout: Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(minutes=1))] = (
-        timedelta(seconds=30)
+    timeout: Annotated[Duration, _from(timedelta(seconds=1), timedelta(minutes=1))] = timedelta(
+        seconds=30
     )
     """So long the collector may say nothing at all."""
-    longest_pause: Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(hours=1))] = (
-        timedelta(minutes=1)
+    longest_pause: Annotated[Duration, _from(timedelta(seconds=1), timedelta(hours=1))] = timedelta(
+        minutes=1
     )
     """Between two attempts while it does not answer."""
     batch_bytes: Annotated[Size, Field(ge=4096, le=4 << 20)] = 1 << 18
@@ -62,8 +79,8 @@ class ForwardedSettings(Section):
     """A file, or a pattern (glob) for many; each file that matches is followed by itself."""
     rotated: tuple[str, ...] = ("{path}.*", "{path}-*", "{stem}-[0-9]*{suffix}*")
     """Where rotated files of the path are found; {path}, {stem} and {suffix} are those of each file."""
-    idle_poll: Annotated[Duration, Field(ge=timedelta(milliseconds=10))] = timedelta(
-        milliseconds=200
+    idle_poll: Annotated[Duration, _from(timedelta(milliseconds=10), timedelta(minutes=1))] = (
+        timedelta(milliseconds=200)
     )
     """How long a quiet file is left alone before it is looked at again."""
 
@@ -72,7 +89,7 @@ class ForwardSettings(Section):
     """All of forward.yaml."""
 
     collector: CollectorSettings
-    sources: Annotated[tuple[ForwardedSettings, ...], Field(min_length=1)]
+    sources: Annotated[tuple[ForwardedSettings, ...], AfterValidator(_some)]
     logs: LogSettings = LogSettings()
 
     @model_validator(mode="after")

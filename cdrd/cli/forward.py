@@ -32,11 +32,11 @@ def _default_config() -> Path:
 )
 @click.option("--check", is_flag=True, help="Say what is wrong, and forward nothing.")
 def forward_command(config: Path, *, check: bool) -> None:
-    """Ship the files of this PBX to a cdrd elsewhere: the collector.
+    """Ship files of this PBX to a cdrd elsewhere.
 
     Files are followed here as `cdrd run` follows them. What is stored, and up to where, only the
-    collector knows: either side may be killed at any moment. SIGTERM or Ctrl-C ends it; SIGHUP reads
-    the settings again.
+    other cdrd, the collector, knows: either side may be killed at any moment. SIGTERM or Ctrl-C
+    ends it; SIGHUP reads the settings again.
 
     --check reads the settings (exit code 78 where they are wrong), looks for the files, and asks the
     collector whether it would take them (69 where it would not, or does not answer).

@@ -1,0 +1,153 @@
+"""A bad line between a forwarder and its collector: by a seed it cuts, resets, delays and swallows."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import socket
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import NamedTuple
+
+_RESET = struct.pack("ii", 1, 0)
+
+
+class Fate(StrEnum):
+    """What becomes of a connection, or rather of what is said in one direction of it."""
+
+    PASS = "pass"
+    RESET = "reset"
+    """After so many bytes both sides are told that it never was."""
+    TRUNCATE = "truncate"
+    """After so many bytes both sides are told that nothing more comes."""
+    DROP = "drop"
+    """After so many bytes nothing arrives any more, and nobody is told."""
+    DELAY = "delay"
+    """After so many bytes it is slow."""
+
+
+class _Drawn(NamedTuple):
+    fate: Fate
+    upward: bool
+    after: int
+
+
+class Line:
+    """Listens on loopback and passes bytes on to a port, as the fates have it."""
+
+    def __init__(self, port: int, seed: int, weights: dict[Fate, int]) -> None:
+        self._to = port
+        self._chance = random.Random(seed)
+        self._weights = weights
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._lock = threading.Lock()
+        self._open: set[socket.socket] = set()
+        self.is_good = False
+        """From now on everything passes."""
+        self.met: dict[Fate, int] = dict.fromkeys(Fate, 0)
+        """How many connections met each fate."""
+
+    @property
+    def port(self) -> int:
+        number: int = self._socket.getsockname()[1]
+        return number
+
+    def heal(self) -> None:
+        """Ends what there is, and spares whatever comes."""
+        self.is_good = True
+        self._hang_up()
+
+    def listen(self) -> None:
+        """Until it is closed."""
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._socket.accept()
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def close(self) -> None:
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        with self._lock:
+            for one in self._open:
+                with contextlib.suppress(OSError):
+                    one.shutdown(socket.SHUT_RDWR)
+
+    def _draw(self) -> _Drawn:
+        with self._lock:
+            fates = list(self._weights)
+            fate = self._chance.choices(fates, [self._weights[one] for one in fates])[0]
+            after = int(10 ** self._chance.uniform(0, 5))
+            return _Drawn(Fate.PASS if self.is_good else fate, self._chance.random() < 0.5, after)
+
+    def _serve(self, client: socket.socket) -> None:
+        drawn = self._draw()
+        with (
+            contextlib.suppress(OSError),
+            client,
+            socket.create_connection(("127.0.0.1", self._to)) as server,
+        ):
+            with self._lock:
+                self._open |= {client, server}
+            up = threading.Thread(
+                target=self._carry, args=(client, server, drawn if drawn.upward else None)
+            )
+            up.start()
+            self._carry(server, client, None if drawn.upward else drawn)
+            up.join()
+            with self._lock:
+                self._open -= {client, server}
+
+    def _carry(self, source: socket.socket, target: socket.socket, drawn: _Drawn | None) -> None:
+        left = drawn.after if drawn is not None else 0
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                if drawn is None or drawn.fate is Fate.PASS or len(data) <= left:
+                    target.sendall(data)
+                    left -= len(data)
+                    continue
+                self._meet(drawn.fate)
+                if drawn.fate is Fate.DELAY:
+                    time.sleep(0.05)  # the delay is the fault
+                    target.sendall(data)
+                    continue
+                target.sendall(data[:left])
+                _end(drawn.fate, source, target)
+                return
+        for one in (source, target):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+    def _meet(self, fate: Fate) -> None:
+        with self._lock:
+            self.met[fate] += 1
+
+
+def _end(fate: Fate, source: socket.socket, target: socket.socket) -> None:
+    if fate is Fate.DROP:
+        while source.recv(65536):  # until the one who waits for an answer has had enough
+            pass
+    for one in (source, target):
+        with contextlib.suppress(OSError):
+            if fate is Fate.RESET:
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            one.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def bad_line(port: int, seed: int, **weights: int) -> Iterator[Line]:
+    """A line to that port, as long as the block lasts; weights by fate."""
+    line = Line(port, seed, {Fate(name): weight for name, weight in weights.items()})
+    thread = threading.Thread(target=line.listen, daemon=True)
+    thread.start()
+    try:
+        yield line
+    finally:
+        line.close()
+        thread.join()
