@@ -178,6 +178,11 @@ def layout_of(header: Sequence[Line], mapping: CarrierMapping) -> Layout | Rejec
     missing = [str(mapping.columns[field]) for field, at in places.items() if at < 0]
     if missing:
         line = header[-1] if header else Line(b"", 1, 0)
+        if b"\0" in line.raw:
+            detail = (
+                "the header has NUL bytes, as UTF-16 has: ask the carrier for UTF-8, or save it so"
+            )
+            return _rejected(line, Reason.NUL_BYTES, detail)
         detail = f"the header has no column {', no column '.join(missing)}"
         return _rejected(line, Reason.MISSING_FIELD, detail)
     return Layout(places, names)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from cdrd.collect.identity import beginning
+from cdrd.collect.imports import claim_import
 from cdrd.errors import Conflict
 from cdrd.records import (
     Claim,
@@ -67,6 +68,22 @@ async def test_who_comes_second_with_a_file_must_look_again(
     )
     await append(database, replace(batch(by_hand, held), rejected=()))
     await append(database, batch(other))
+
+
+async def test_one_at_a_time_imports_files_of_a_carrier(
+    database: Database, claims: Claims, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cdrd.collect.imports._CLAIM_SECONDS", 0.1)
+    first = await claim_import(database, claims, "alpha")
+    others = Claims(database, "somebody else")
+    try:
+        with pytest.raises(Conflict, match="somebody else imports files of alpha now"):
+            await claim_import(database, others, "alpha")
+        await claim_import(database, others, "beta")
+        await claims.release(first.source_id)
+        await claim_import(database, others, "alpha")
+    finally:
+        await others.close()
 
 
 async def test_a_source_sees_the_files_of_its_carriers_other_sources_as_such(

@@ -13,6 +13,7 @@ import click
 from prometheus_client import Metric
 
 from cdrd.cli import cli
+from cdrd.collect.carriers import load_mapping
 from cdrd.decode.cel_columns import SAMPLE, fields_of_columns
 from cdrd.decode.decoders import Shape, decoder_for
 from cdrd.errors import ExitCode
@@ -64,6 +65,14 @@ def test_every_piece_of_settings_is_valid(tmp_path: Path) -> None:
         SourceKind.THREECX,
         SourceKind.CARRIER,
     }
+
+
+def test_the_carriers_file_is_one(tmp_path: Path) -> None:
+    (block,) = [block for block in blocks("") if block.startswith("columns:")]
+    path = tmp_path / "alpha.yaml"
+    path.write_text(block, encoding="utf-8")
+
+    assert load_mapping(path).decimal_mark == ","
 
 
 def test_the_columns_are_those_of_the_configuration_beside_them(tmp_path: Path) -> None:

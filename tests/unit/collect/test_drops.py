@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,10 +12,12 @@ from pathlib import Path
 import pytest
 from support.followed import Store, decode_lines, texts
 
-from cdrd.collect.drops import DropFolder
+from cdrd.collect.compressed import OpenContent
+from cdrd.collect.drops import DropFolder, Opened
 from cdrd.collect.follow import Reading
 from cdrd.collect.happened import Happened, What
 from cdrd.collect.tracks import Appetite, Taken
+from cdrd.errors import SourceUnavailable
 from cdrd.records import FileState
 
 LINES = [f"record {number} of a long day with very many calls\n" for number in range(200)]
@@ -37,9 +40,9 @@ class Dropped:
         )
         self.start()
 
-    def start(self) -> None:
+    def start(self, opened: Callable[[OpenContent], Opened] | None = None) -> None:
         """A new process, which knows what is in the store."""
-        self.files = DropFolder(str(self.folder / "*"), 10.0, self._reading)
+        self.files = DropFolder(str(self.folder / "*"), 10.0, self._reading, opened)
         self.resume()
 
     def resume(self) -> None:
@@ -134,6 +137,48 @@ def test_the_same_content_again_is_held_under_any_name(dropped: Dropped) -> None
         "monday.csv.gz",
     ]
     assert {position.like for position in dropped.store.positions.values()} == {None, 1}
+
+
+def test_what_another_source_has_is_held_and_the_very_same_file_left_alone(
+    dropped: Dropped,
+) -> None:
+    dropped.deliver("monday.csv", DAY)
+    dropped.read()
+    [(file_id, position)] = dropped.store.positions.items()
+    dropped.store.positions[file_id] = replace(position, elsewhere=True)
+    dropped.start()
+    assert dropped.read() == whole(*LINES)
+
+    dropped.deliver("copy.csv", DAY)
+    dropped.deliver("longer.csv", DAY + "one more\n")
+    assert dropped.read() == whole(*LINES)
+    assert dropped.states() == [FileState.FINISHED, FileState.HELD, FileState.HELD]
+    assert dropped.store.positions[file_id].elsewhere
+    dropped.start()
+    assert dropped.read() == whole(*LINES)
+
+
+def test_a_file_that_nobody_can_decode_is_told_once_and_read_when_somebody_can(
+    dropped: Dropped,
+) -> None:
+    can: list[bool] = []
+
+    def opened(content: OpenContent) -> Opened:
+        if not can:
+            raise SourceUnavailable("no such column")
+        return Opened(decode_lines, content.read(0, 6))
+
+    dropped.deliver("monday.csv", DAY)
+    dropped.start(opened)
+    assert dropped.read() == whole()
+    assert [fact.detail for fact in dropped.heard(What.FILE_UNREADABLE)] == [
+        {"error": "no such column"}
+    ]
+    assert dropped.files.lag() == len(DAY)
+    can.append(True)
+    assert dropped.read() == whole(*LINES)
+    [position] = dropped.store.positions.values()
+    assert position.header == b"record"
 
 
 def test_two_equal_files_that_come_at_once_are_read_once(dropped: Dropped) -> None:

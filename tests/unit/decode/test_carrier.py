@@ -210,6 +210,7 @@ def test_a_file_without_a_mapped_column_says_so_and_nothing_else() -> None:
     assert (found.reason, found.line) == (Reason.MISSING_FIELD, 1)
     assert found.detail == "the header has no column To, no column Cost"
     assert rejected(b"").reason is Reason.MISSING_FIELD
+    assert "UTF-16" in rejected((HEADER + ROW).encode("utf-16")).detail
 
 
 @pytest.mark.parametrize(
