@@ -35,6 +35,11 @@ def per_second(count: float, seconds: float, unit: str) -> str:
     return f"{count / seconds:,.0f} {unit}/s"
 
 
+def cpu_per_leg(ours: float, servers: float, legs: int) -> str:
+    """What each leg cost: these figures mean the same on a busy machine."""
+    return f"{ours / legs * 1e6:.1f} + {servers / legs * 1e6:.1f} µs of CPU a leg, ours and the server's"
+
+
 def ratio(ours: list[float], other: list[float]) -> str:
     """How many times the other's rate ours is, from the seconds that each needed for the same work."""
     return f"{median(other) / median(ours):.2f}"

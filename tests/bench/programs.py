@@ -83,6 +83,18 @@ class Look:
         rows: list[Any] = self._loop.run_until_complete(self._connection.fetch(sql, *arguments))
         return rows
 
+    def server_cpu(self) -> float:
+        """Seconds of CPU that the server has used, of those of its processes that ended as well."""
+        server = psutil.Process(self._connection.get_server_pid()).parent()
+        assert server is not None
+        ended = server.cpu_times()
+        running = [process.cpu_times() for process in server.children()]
+        return (
+            ended.children_user
+            + ended.children_system
+            + sum(times.user + times.system for times in running)
+        )
+
     def checkpoint(self) -> None:
         """So that nobody pays for what another one wrote."""
         self._loop.run_until_complete(self._connection.execute("CHECKPOINT"))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from bench.conftest import HORIZON, Daemons, Material, copied_in
-from bench.figures import Figures, per_second, ratio
+from bench.figures import Figures, cpu_per_leg, per_second, ratio
 from bench.programs import Look, daemon_cpu
 
 
@@ -29,14 +29,15 @@ def test_whole_walk_against_copy(  # noqa: PLR0917 - fixtures are parameters
     running = [daemons.start(dsn, tmp_path / str(n), roles=some) for n, some in enumerate(roles)]
     with Look(dsn) as look:
         look.checkpoint()
-        used = sum(map(daemon_cpu, running))
+        used, servers = sum(map(daemon_cpu, running)), look.server_cpu()
         started = time.perf_counter()
         os.link(material.csv, tmp_path / "0" / "Master.csv")
         seconds = look.wait(HORIZON, material.count, *running) - started
         used = sum(map(daemon_cpu, running)) - used
+        servers = look.server_cpu() - servers
         assert look.value("SELECT count(*) FROM attribution") == material.count
         unowned = look.value("SELECT count(*) FROM attribution WHERE company IS NULL")
-    cpu = f"{used / material.count * 1e6:.0f} µs of CPU a leg"
+    cpu = cpu_per_leg(used, servers, material.count)
     figures.add(
         f"whole walk: {material.count:,} records → attributed and readable, {len(roles)} process(es), "
         "against `psql \\copy`",
