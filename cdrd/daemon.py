@@ -189,8 +189,10 @@ class Daemon:
             )
         }
         if Role.ENRICH in self._roles:
+            deadline = settings.serve.deadline
             parts["enrich"] = Part(
-                settings.enrich, partial(self._run, "enrich", enrich, settings.enrich, {})
+                (settings.enrich, deadline),
+                partial(self._run, "enrich", enrich, settings.enrich, {"deadline": deadline}),
             )
         if Role.SERVE in self._roles:
             reader = {

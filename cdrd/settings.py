@@ -218,6 +218,8 @@ class EnrichSettings(Section):
     batch_legs: Annotated[int, Field(ge=1, le=100_000)] = 5000
     lookback_legs: Annotated[int, Field(ge=0)] = 20_000_000
     """How many acctids back the earlier legs of a call are looked for."""
+    settle_after: Duration = timedelta(minutes=5)
+    """A call of which nothing came for so long is settled, where no events say that it has ended."""
 
 
 class ThrottleSettings(Section):

@@ -15,8 +15,8 @@ from cdrd.collect.original import Whereabouts, find_record
 from cdrd.collect.stage import shape_of
 from cdrd.decode.cdr_csv import columns_of, write_csv
 from cdrd.decode.decoders import decoder_for
-from cdrd.enrich.attribution import attribute_call
-from cdrd.enrich.batch import MOST_LEGS_OF_CALL, call_name, decide_calls
+from cdrd.enrich.batch import MOST_LEGS_OF_CALL, Gathered, call_name, decide_calls
+from cdrd.enrich.deciding import decide_call
 from cdrd.enrich.directory import Directory
 from cdrd.enrich.faults import place_of
 from cdrd.enrich.printable import printable
@@ -255,11 +255,15 @@ def _decided_now(story: _Story) -> Attribution | None:
     if story.in_force is None:
         return None
     others = [other for other in story.call if other.acctid != story.leg.acctid]
-    decisions = decide_calls([story.leg], others, lambda legs: attribute_call(legs, story.in_force))
+    decisions = decide_calls(
+        [story.leg],
+        Gathered(others),
+        lambda legs, events: decide_call(legs, story.in_force, events),
+    )
     for fault in decisions.faults:
         raise fault.error
     [call] = decisions.calls
-    return next(decided for decided in call if decided.acctid == story.leg.acctid)
+    return next(decided for decided in call.attributions if decided.acctid == story.leg.acctid)
 
 
 def _differences(stored: Attribution, now: Attribution) -> list[str]:

@@ -1,29 +1,38 @@
-"""A batch of legs becomes calls, and each call its decisions; a call that a rule fails on stops nobody."""
+"""A batch becomes calls, and each call its decisions; a call that a rule fails on stops nobody."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from cdrd.enrich.faults import Fault
-from cdrd.records import AcctId, Attribution, Leg, UnattributedReason
+from cdrd.enrich.grouping import CallGroup, calls_of
+from cdrd.records import AcctId, Attribution, CelEvent, Leg, UnattributedReason
+from cdrd.store.calls import Decided
 
 MOST_LEGS_OF_CALL = 2000
 """A conference of 60 has 1770. What is larger is no call but a PBX that gives all of them one name, and
 would be decided anew as a whole with each of its legs: such legs are decided one by one."""
 
-Decide = Callable[[Sequence[Leg]], Sequence[Attribution]]
+Decide = Callable[[Sequence[Leg], Sequence[CelEvent]], Decided]
 """What decides a call: one attribution for each of its legs."""
 
-CallKey = tuple[str, str | AcctId | None]
-"""The PBX, and the call's name; a leg without a name is its own call, by its acctid."""
+
+class Gathered(NamedTuple):
+    """What belongs to what was claimed, as far as it is known."""
+
+    legs: Sequence[Leg] = ()
+    """Other legs than those that were claimed."""
+    events: Sequence[CelEvent] = ()
+    channels: set[str] = set()  # noqa: RUF012 - nobody changes it
+    """Names of channels by which the legs may be one call."""
 
 
 class Decisions(NamedTuple):
     """What became of a batch."""
 
-    calls: Sequence[Sequence[Attribution]]
+    calls: Sequence[Decided]
     """What is to be written, call by call."""
     faults: Sequence[Fault]
     oversized: Sequence[str]
@@ -32,7 +41,9 @@ class Decisions(NamedTuple):
     def outcomes(self) -> Counter[str]:
         """How many legs have a company, and how many have none for which reason."""
         return Counter(
-            attribution.reason or "attributed" for call in self.calls for attribution in call
+            attribution.reason or "attributed"
+            for call in self.calls
+            for attribution in call.attributions
         )
 
 
@@ -48,51 +59,70 @@ def call_name(leg: Leg) -> str | None:
     return (leg.uniqueid if leg.linkedid is None else leg.linkedid) or None
 
 
-def call_names(legs: Iterable[Leg]) -> list[str]:
-    """The names of the calls that these legs belong to, once each."""
-    return list(dict.fromkeys(name for leg in legs if (name := call_name(leg)) is not None))
+def decide_calls(
+    claimed: Sequence[Leg],
+    gathered: Gathered,
+    decide: Decide,
+    *,
+    heard: Sequence[CelEvent] = (),
+) -> Decisions:
+    """Decides every call that a claimed leg belongs to, or a channel of which something was heard.
 
-
-def decide_calls(claimed: Iterable[Leg], others: Iterable[Leg], decide: Decide) -> Decisions:
-    """Decides every call that a claimed leg belongs to.
-
-    The other legs of these calls are looked at, and those older than the newest claimed one are decided
-    again: a leg that came later brings its own work, and whoever claims that knows all that we know.
+    Of a call with claimed legs those older than the newest of them are decided again: a leg that came
+    later brings its own work, and whoever claims that knows all that we know. What was heard concerns all.
     """
-    decided: list[Sequence[Attribution]] = []
-    faults: list[Fault] = []
-    oversized: list[str] = []
-    known = _by_call(others)
-    for key, legs in _by_call(claimed).items():
-        more = known.get(key, ())
-        if len(legs) + len(more) > MOST_LEGS_OF_CALL:
-            oversized.append(str(key[1]))
-            decided += [_decide([leg], decide, faults) for leg in legs]
-        elif more:
-            newest = max(map(acctid_of, legs))
-            together = _decide(sorted((*legs, *more), key=acctid_of), decide, faults)
-            decided.append([one for one in together if one.acctid <= newest])
+    deciding = _Deciding(decide)
+    ours = {leg.acctid for leg in claimed}
+    ids = {(event.pbx, name) for event in heard for name in (event.uniqueid, event.linkedid)}
+    legs = [*claimed, *gathered.legs] if gathered.legs else claimed
+    for group in calls_of(legs, gathered.events, channels=gathered.channels):
+        if not group.legs:
+            continue
+        if ids and any((e.pbx, n) in ids for e in group.events for n in (e.uniqueid, e.linkedid)):
+            deciding.take(group, group.legs)
         else:
-            decided.append(_decide(legs, decide, faults))
-    return Decisions(decided, faults, oversized)
+            mine = [leg for leg in group.legs if leg.acctid in ours]
+            if mine:
+                deciding.take(group, mine)
+    return Decisions(deciding.decided, deciding.faults, deciding.oversized)
 
 
-def _by_call(legs: Iterable[Leg]) -> dict[CallKey, list[Leg]]:
-    calls: defaultdict[CallKey, list[Leg]] = defaultdict(list)
-    for leg in legs:
-        calls[leg.pbx, call_name(leg) or leg.acctid].append(leg)
-    return calls
+class _Deciding:
+    """Calls, one after the other."""
 
+    def __init__(self, decide: Decide) -> None:
+        self._decide = decide
+        self.decided: list[Decided] = []
+        self.faults: list[Fault] = []
+        self.oversized: list[str] = []
 
-def _decide(legs: Sequence[Leg], decide: Decide, faults: list[Fault]) -> Sequence[Attribution]:
-    try:
-        decided = decide(legs)
-        if not _each_once(legs, decided):
-            raise ValueError("the rules did not decide each leg once")  # noqa: TRY301 - as any fault
-    except Exception as error:  # noqa: BLE001 - a rule may fail in any way, and only its call pays
-        decided = parked(map(acctid_of, legs))
-        faults.append(Fault([attribution.acctid for attribution in decided], error))
-    return decided
+    def take(self, group: CallGroup, claimed: Sequence[Leg]) -> None:
+        legs = group.legs
+        if len(legs) == 1:
+            self._one(legs, group.events)
+        elif len(legs) > MOST_LEGS_OF_CALL:
+            self.oversized.append(str(call_name(legs[0])))
+            for leg in claimed:
+                self._one([leg], ())
+        else:
+            newest = max(map(acctid_of, claimed))
+            legs.sort(key=acctid_of)
+            self._one(legs, group.events, upto=newest)
+
+    def _one(
+        self, legs: Sequence[Leg], events: Sequence[CelEvent], *, upto: AcctId | None = None
+    ) -> None:
+        try:
+            decided = self._decide(legs, events)
+            if not _each_once(legs, decided.attributions):
+                raise ValueError("the rules did not decide each leg once")  # noqa: TRY301 - as any fault
+        except Exception as error:  # noqa: BLE001 - a rule may fail in any way, and only its call pays
+            decided = parked(map(acctid_of, legs))
+            self.faults.append(Fault([one.acctid for one in decided.attributions], error))
+        if upto is not None:
+            older = [one for one in decided.attributions if one.acctid <= upto]
+            decided = decided._replace(attributions=older)
+        self.decided.append(decided)
 
 
 def _each_once(legs: Sequence[Leg], decided: Sequence[Attribution]) -> bool:
@@ -102,6 +132,6 @@ def _each_once(legs: Sequence[Leg], decided: Sequence[Attribution]) -> bool:
     return found == wanted or sorted(found) == sorted(map(acctid_of, legs))
 
 
-def parked(acctids: Iterable[AcctId]) -> Sequence[Attribution]:
+def parked(acctids: Iterable[AcctId]) -> Decided:
     """Legs that could not be decided, until somebody repairs what failed."""
-    return [Attribution(acctid, reason=UnattributedReason.FAULT) for acctid in acctids]
+    return Decided([Attribution(one, reason=UnattributedReason.FAULT) for one in acctids])

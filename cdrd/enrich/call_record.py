@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from cdrd.enrich.call import far_leg
 from cdrd.enrich.ending import how_ended, status_code
 from cdrd.enrich.found import PartyKind
 from cdrd.enrich.heard import Channel, Heard
 from cdrd.enrich.legview import NOBODY_DIALS, LegView
-from cdrd.enrich.roles import call_legs, is_sent_on
+from cdrd.enrich.roles import call_legs, is_sent_on, leg_by_itself
 from cdrd.enrich.rules.numbers import outside_number
-from cdrd.enrich.talk import answered_at, answered_leg, rang_at, talk_seconds
+from cdrd.enrich.talk import answered_at, answered_leg, is_answered, rang_at, talk_seconds
 from cdrd.records import (
     Attribution,
     CallDirection,
+    CallLeg,
     CallRecord,
     Confidence,
     Direction,
@@ -33,6 +35,13 @@ _CLID_NAME = re.compile(r'"(.*)" <.*>?', re.DOTALL)
 
 def build_call(views: Sequence[LegView], heard: Heard) -> CallRecord:
     """The call that these legs are, in the order of time and decided; at least one."""
+    if len(views) == 1 and not heard.channels:
+        return _by_itself(views[0])
+    return build_whole_call(views, heard)
+
+
+def build_whole_call(views: Sequence[LegView], heard: Heard) -> CallRecord:
+    """The same with everything that several legs, or events, can tell."""
     first = _first(views)
     told = _attribution(first)
     answered_first = answered_leg(views)
@@ -40,11 +49,12 @@ def build_call(views: Sequence[LegView], heard: Heard) -> CallRecord:
     begun = [channel.begun for channel in heard.channels.values() if channel.begun]
     ends = [channel.ended for channel in heard.channels.values() if channel.ended]
     confidence = Confidence.EVENTS if _is_exact(views, heard) else Confidence.RECORDS
+    legs = call_legs(views)
     return CallRecord(
         pbx=first.pbx,
         call=_name(first),
         linkedids=tuple(dict.fromkeys(_name(view) for view in (first, *views))),
-        legs=call_legs(views),
+        legs=legs,
         caller=_caller(first),
         caller_name=_caller_name(first),
         dialled=told.dial_full if told.direction is Direction.INBOUND else told.dial_short,
@@ -57,7 +67,7 @@ def build_call(views: Sequence[LegView], heard: Heard) -> CallRecord:
         ended=max(ends) if ends and confidence is Confidence.EVENTS else last.ended,
         talk_seconds=talk_seconds(views, heard),
         end_reason=how_ended(_longest(views, last)),
-        reroute_reason=_rerouted(views),
+        reroute_reason=_rerouted(views, legs),
         status_code=_failed_with(views),
         queue=_queue(views, heard),
         trunk_in=_trunk_in(first),
@@ -66,8 +76,52 @@ def build_call(views: Sequence[LegView], heard: Heard) -> CallRecord:
         target=told.target,
         bill_to=told.bill_to,
         confidence=confidence,
-        rules=_rules(told, confidence, heard),
+        rules=_rules(told.rules, confidence, bool(heard.channels), bool(heard.connected)),
     )
+
+
+def _by_itself(view: LegView) -> CallRecord:
+    """A leg that is a call by itself, and of which no events are known: most are."""
+    leg, told = view.leg, _attribution(view)
+    one_leg = leg_by_itself(view)
+    answered = answered_at((view,)) if is_answered(view) else None
+    talked = (view.ended - answered).total_seconds() if answered is not None else 0
+    name = _name(view)
+    return CallRecord(
+        view.pbx,
+        name,
+        (name,),
+        (one_leg,),
+        _caller(view),
+        _caller_name(view),
+        told.dial_full if told.direction is Direction.INBOUND else told.dial_short,
+        _requested(told),
+        _answered_by(view) if answered is not None else None,
+        _direction((view,)),
+        view.at,
+        view.at if leg.dstchannel else None,
+        answered,
+        view.ended,
+        max(0, int(talked)),
+        one_leg.end_reason,
+        _rerouted_by_itself(view, one_leg),
+        0 if leg.disposition == "ANSWERED" else status_code(view),
+        (leg.lastdata.partition(",")[0] or None) if leg.lastapp == "Queue" else None,
+        _trunk_in(view),
+        told.trunk if told.direction is Direction.OUTBOUND else None,
+        told.company,
+        told.target,
+        told.bill_to,
+        Confidence.RECORDS,
+        None,
+        _rules(told.rules, Confidence.RECORDS, False, False),  # noqa: FBT003 - no events
+    )
+
+
+def _rerouted_by_itself(view: LegView, leg: CallLeg) -> RerouteReason | None:
+    if view.transferrer is not None:
+        return RerouteReason.TRANSFER
+    return RerouteReason.OVERFLOW if leg.role is LegRole.VOICEMAIL else None
 
 
 def _name(view: LegView) -> str:
@@ -149,13 +203,13 @@ def _longest(views: Sequence[LegView], last: LegView) -> LegView:
     return next((view for view in together if view.answered), last)
 
 
-def _rerouted(views: Sequence[LegView]) -> RerouteReason | None:
+def _rerouted(views: Sequence[LegView], legs: Iterable[CallLeg]) -> RerouteReason | None:
     if any(view.transferrer is not None for view in views):
         return RerouteReason.TRANSFER
     waited = any(view.leg.lastapp == "Queue" and not view.answered for view in views)
     queued = any(view.leg.lastapp == "Queue" and view.answered for view in views)
     elsewhere = any(view.leg.lastapp != "Queue" and view.before is not None for view in views)
-    to_mailbox = any(leg.role is LegRole.VOICEMAIL for leg in call_legs(views))
+    to_mailbox = any(leg.role is LegRole.VOICEMAIL for leg in legs)
     if to_mailbox or (waited and not queued and elsewhere) or any(map(is_sent_on, views)):
         return RerouteReason.OVERFLOW
     return None
@@ -208,13 +262,14 @@ def _is_whole(channel: Channel | None) -> bool:
     return channel is not None and channel.begun is not None and channel.gone
 
 
-def _rules(told: Attribution, confidence: Confidence, heard: Heard) -> str:
+@lru_cache(maxsize=1 << 12)
+def _rules(told: str, confidence: Confidence, heard: bool, connected: bool) -> str:  # noqa: FBT001 - cached
     """By which evidence each was decided; who it belongs to was decided with its first leg."""
-    by = {what: rule for what, rule in json.loads(told.rules).items() if what in _OF_THE_CALL}
+    by = {what: rule for what, rule in json.loads(told).items() if what in _OF_THE_CALL}
     exact = confidence is Confidence.EVENTS
     by["answered"] = "answer-event" if exact else "answer-of-the-leg"
-    by["talk_seconds"] = "bridge-events" if heard.connected else "answered-legs"
-    by["end_reason"] = by["status_code"] = "hangup-event" if heard.channels else "disposition"
+    by["talk_seconds"] = "bridge-events" if connected else "answered-legs"
+    by["end_reason"] = by["status_code"] = "hangup-event" if heard else "disposition"
     return json.dumps(by, separators=(",", ":"))
 
 

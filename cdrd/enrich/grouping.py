@@ -30,8 +30,8 @@ from cdrd.records import CelEvent, Leg
 TOUCHING = timedelta(seconds=1)
 """Between two mentions of one channel: times of CDRs are cut to whole seconds."""
 
-_LONGEST_CALL = timedelta(hours=12)
-"""A channel that seems older than this has a uniqueid that means something else."""
+_LONGEST_CALL = 12 * 3600
+"""Seconds. A channel that seems older than this has a uniqueid that means something else."""
 
 _SERIAL = re.compile(r".+-[0-9a-f]{8,}(;[12])?", re.DOTALL)
 _BORN = re.compile(r"(?:.*-)?([0-9]{9,11})\.[0-9]+", re.DOTALL)
@@ -49,17 +49,24 @@ class CallGroup(NamedTuple):
 class RelatedKeys(NamedTuple):
     """What other legs and events of a call may be found by."""
 
-    ids: set[str]
-    """uniqueids and linkedids, to be looked for in both columns."""
+    ids: dict[str, None]
+    """uniqueids and linkedids, to be looked for in both columns; in the order in which they were said."""
     channels: set[str]
     """Names of channels, to be looked for as channel and as dstchannel."""
+    asking: list[Leg]
+    """The legs that name these channels; what is looked for was there at the same time."""
 
 
-def calls_of(legs: Sequence[Leg], events: Sequence[CelEvent] = ()) -> list[CallGroup]:
-    """The calls that these make, in the order of their first leg; all that is known of one is in one."""
+def calls_of(
+    legs: Sequence[Leg], events: Sequence[CelEvent] = (), *, channels: set[str] | None = None
+) -> list[CallGroup]:
+    """The calls that these make, in the order of their first leg; all that is known of one is in one.
+
+    `channels` are those of `related_keys`, where that is known already.
+    """
     calls = _Calls(legs, events)
     calls.join_by_ids()
-    calls.join_by_names()
+    calls.join_by_names(related_keys(legs, events).channels if channels is None else channels)
     return calls.groups()
 
 
@@ -68,14 +75,22 @@ def related_keys(legs: Iterable[Leg], events: Iterable[CelEvent] = ()) -> Relate
 
     Most legs name their own ids only, so that most calls cost no look-up by channel.
     """
-    keys = RelatedKeys(set(), set())
+    ids: dict[str, None] = {}
+    channels: set[str] = set()
+    asking: list[Leg] = []
     for leg in legs:
-        keys.ids.update(name for name in (leg.uniqueid, leg.linkedid) if name)
-        keys.channels.update(_channels_wanted(leg))
+        if leg.linkedid:
+            ids[leg.linkedid] = None
+        if leg.uniqueid and leg.uniqueid != leg.linkedid:
+            ids[leg.uniqueid] = None
+        wanted = _channels_wanted(leg)
+        if wanted:
+            channels.update(wanted)
+            asking.append(leg)
     for event in events:
-        keys.ids.update(name for name in (event.uniqueid, *_ids_said(event)) if name)
-        keys.channels.update(_names_said(event))
-    return keys
+        ids.update((name, None) for name in (event.uniqueid, *_ids_said(event)) if name)
+        channels.update(_names_said(event))
+    return RelatedKeys(ids, channels, asking)
 
 
 class _Mention(NamedTuple):
@@ -130,10 +145,8 @@ class _Calls:
             for name in _ids_said(event):
                 self._named(node, event.pbx, name)
 
-    def join_by_names(self) -> None:
+    def join_by_names(self, wanted: set[str]) -> None:
         """Only names that somebody asks for; of most calls nobody does."""
-        wanted = {name for leg in self._legs for name in _channels_wanted(leg)}
-        wanted.update(name for event in self._events for name in _names_said(event))
         if not wanted:
             return
         mentions: defaultdict[tuple[str, str], list[_Mention]] = defaultdict(list)
@@ -147,7 +160,9 @@ class _Calls:
         for node, leg in enumerate(self._legs):
             name = unmasked(leg.channel)
             if name in wanted:
-                begin = min(leg.calldate, _born(leg) or leg.calldate)
+                born = _born(leg)
+                begun = leg.calldate if born is None else datetime.fromtimestamp(born, UTC)
+                begin = min(leg.calldate, begun)
                 yield leg.pbx, name, _Mention(begin, _ended(leg), node)
             if leg.dstchannel in wanted and leg.lastapp not in CONFERENCES:
                 yield leg.pbx, leg.dstchannel, _Mention(leg.calldate, _ended(leg), node)
@@ -172,12 +187,12 @@ class _Calls:
             last, until = mention.node, max(until, mention.end)
 
     def groups(self) -> list[CallGroup]:
-        groups: dict[int, CallGroup] = {}
+        groups: defaultdict[int, CallGroup] = defaultdict(lambda: CallGroup([], []))
+        to = self._to
         for node, leg in enumerate(self._legs):
-            groups.setdefault(self._root(node), CallGroup([], [])).legs.append(leg)
+            groups[node if to[node] == node else self._root(node)].legs.append(leg)
         for event in self._events:
-            root = self._root(self._channel(event))
-            groups.setdefault(root, CallGroup([], [])).events.append(event)
+            groups[self._root(self._channel(event))].events.append(event)
         return list(groups.values())
 
 
@@ -200,7 +215,7 @@ def _names_said(event: CelEvent) -> Iterator[str]:
     yield from (name for name in names if _SERIAL.fullmatch(name))
 
 
-def _channels_wanted(leg: Leg) -> list[str]:
+def _channels_wanted(leg: Leg) -> Sequence[str]:
     """The channels of which another row may tell more than this leg does."""
     wanted = []
     if _took_another_s_place(leg):
@@ -209,6 +224,8 @@ def _channels_wanted(leg: Leg) -> list[str]:
         if not leg.uniqueid or leg.lastapp in ("AppDial", "ParkedCall") or _called_before(leg):
             wanted.append(leg.channel)
         wanted += [name for name in (leg.channel, leg.dstchannel) if name.startswith("Local/")]
+    if not wanted:
+        return ()
     return [half for name in wanted if _SERIAL.fullmatch(name) for half in _halves(unmasked(name))]
 
 
@@ -232,18 +249,20 @@ def _took_another_s_place(leg: Leg) -> bool:
 def _called_before(leg: Leg) -> bool:
     """Whether the channel is older than its leg: it was called before it called, or has an earlier leg."""
     born = _born(leg)
-    return born is not None and leg.calldate > born + TOUCHING
+    return born is not None and leg.calldate.timestamp() > born + 1
 
 
 def _ended(leg: Leg) -> datetime:
     return leg.enddate or leg.calldate + timedelta(seconds=leg.duration)
 
 
-def _born(leg: Leg) -> datetime | None:
-    """When Asterisk made the leg's channel, which its uniqueid begins with."""
+def _born(leg: Leg) -> int | None:
+    """The second in which Asterisk made the leg's channel, which its uniqueid begins with."""
     match = _BORN.fullmatch(leg.uniqueid) if leg.uniqueid else None
-    born = datetime.fromtimestamp(int(match[1]), UTC) if match else None
-    return born if born is not None and abs(leg.calldate - born) <= _LONGEST_CALL else None
+    if match is None:
+        return None
+    born = int(match[1])
+    return born if abs(leg.calldate.timestamp() - born) <= _LONGEST_CALL else None
 
 
 def _whole(name: str) -> str:

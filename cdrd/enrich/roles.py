@@ -28,17 +28,25 @@ def call_legs(views: Sequence[LegView]) -> tuple[CallLeg, ...]:
     )
 
 
+def leg_by_itself(view: LegView) -> CallLeg:
+    """The same of a leg that is a call by itself."""
+    role = _role(view, is_consultation=view.consulting or view.swapped)
+    return CallLeg(view.leg.acctid or UNSTORED, role, how_ended(view))
+
+
 def _role(view: LegView, *, is_consultation: bool) -> LegRole:
     """The first that holds."""
-    happened = (
-        (LegRole.PICKUP, view.pickup_code),
-        (LegRole.CONFERENCE, view.leg.lastapp in CONFERENCES),
-        (_parking_role(view), view.parked or view.leg.lastapp in PARKING_APPS),
-        (LegRole.TRANSFERRED, view.transferrer is not None),
-        (LegRole.CONSULTATION, is_consultation),
-        (LegRole.FORWARDED, is_sent_on(view)),
-    )
-    return next((role for role, holds in happened if holds), None) or _plain_role(view)
+    if view.pickup_code:
+        return LegRole.PICKUP
+    if view.leg.lastapp in CONFERENCES:
+        return LegRole.CONFERENCE
+    if view.parked or view.leg.lastapp in PARKING_APPS:
+        return _parking_role(view)
+    if view.transferrer is not None:
+        return LegRole.TRANSFERRED
+    if is_consultation:
+        return LegRole.CONSULTATION
+    return LegRole.FORWARDED if is_sent_on(view) else _plain_role(view)
 
 
 def _parking_role(view: LegView) -> LegRole:

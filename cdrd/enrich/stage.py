@@ -1,35 +1,38 @@
-"""The stage: claims waiting legs, reads the calls they belong to, writes what is decided, until stopped."""
+"""The stage: claims waiting legs and events, reads their calls, writes what is decided, until stopped."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from cdrd import metrics
-from cdrd.enrich.attribution import attribute_call
-from cdrd.enrich.batch import Decisions, acctid_of, call_names, decide_calls, parked
+from cdrd.enrich.batch import Decisions, acctid_of, decide_calls, parked
 from cdrd.enrich.companies import load_companies
+from cdrd.enrich.deciding import decide_call
 from cdrd.enrich.directory import Directory
 from cdrd.enrich.faults import Fault, tell_faults
+from cdrd.enrich.gathering import Gathering
 from cdrd.enrich.in_force import InForce, wait_for
 from cdrd.errors import Conflict, RowRefused, Unavailable
 from cdrd.logs import get_logger
-from cdrd.records import AcctId, Attribution, Leg
+from cdrd.records import AcctId, CelEvent, Leg
 from cdrd.settings import EnrichSettings
-from cdrd.store.attributions import parked_legs, write_attributions, write_by_halves
+from cdrd.store.attributions import parked_legs, write_by_halves, write_decisions
+from cdrd.store.calls import Decided, settle_calls
 from cdrd.store.database import Database
 from cdrd.store.directory import DIRECTORY, apply_directory
-from cdrd.store.legs import ENRICH, Window, legs_between, legs_of_calls
+from cdrd.store.events import EVENTS, channels_between, pbxs_with_events
+from cdrd.store.legs import ENRICH, legs_between
 from cdrd.store.work import (
+    Claimed,
     Known,
-    Ranges,
     add_work,
-    claim_work,
+    claim_waiting,
     finish_work,
     merged,
     prepare_to_decide,
@@ -40,8 +43,10 @@ RE_ENRICH = "re-enrich"
 """Legs to be decided again, after those that nobody has decided yet. Readers do not wait for these:
 they may have been served already, and the horizon never goes back."""
 
-_MOST_OTHERS = 10_000
-"""Other legs of a batch's calls that are asked for at once."""
+_MOST_HEARD = 2000
+"""Events that are looked at at once: legs that come meanwhile must not wait long."""
+_MOST_SETTLED = 1000
+"""Calls that are settled at once: whoever decides waits meanwhile."""
 _IDLE = 1.0
 """Seconds after which a quiet stage looks for work that nobody told it of."""
 _PATIENCE = 3.0
@@ -51,21 +56,25 @@ _LONGEST_PAUSE = 5.0
 
 _log = get_logger(stage="enrich")
 
-Rules = Callable[[Sequence[Leg], Directory | None], Sequence[Attribution]]
-"""What decides a call: one attribution for each of its legs."""
-_Write = Callable[[Any, Sequence[Sequence[Attribution]], Known], Awaitable[int]]
+Rules = Callable[[Sequence[Leg], Directory | None, Sequence[CelEvent]], Decided]
+"""What decides a call: one attribution for each of its legs, and the row of the call."""
+_Write = Callable[[Any, Sequence[Decided], Known], Awaitable[int]]
 
 
-async def enrich(
+async def enrich(  # noqa: PLR0913 - what the daemon gives to every stage, and how readers are served
     settings: EnrichSettings,
     *,
     database: Database,
     beat: Callable[[], None],
     stopping: asyncio.Event,
-    rules: Rules = attribute_call,
+    deadline: timedelta = timedelta(seconds=10),
+    rules: Rules = decide_call,
 ) -> None:
-    """Attributes legs until told to stop; several of these, anywhere, share the work."""
-    await _Stage(settings, database, rules).run(beat, stopping)
+    """Decides calls until told to stop; several of these, anywhere, share the work.
+
+    After `deadline` a leg is served as it is, so that its first decision is a change to who read it.
+    """
+    await _Stage(settings, database, rules, deadline).run(beat, stopping)
 
 
 async def apply_companies(database: Database, path: Path, *, applied_by: str) -> int | None:
@@ -84,15 +93,25 @@ async def apply_companies(database: Database, path: Path, *, applied_by: str) ->
 
 
 class _Stage:
-    """One running stage: one task works, one helps, one listens for work, one follows the directory."""
+    """One running stage.
 
-    def __init__(self, settings: EnrichSettings, database: Database, rules: Rules) -> None:
+    One task works, one helps, one decides again what events tell more of, one settles calls, one listens
+    for work, one follows the directory.
+    """
+
+    def __init__(
+        self, settings: EnrichSettings, database: Database, rules: Rules, deadline: timedelta
+    ) -> None:
         self._settings = settings
         self._database = database
         self._rules = rules
+        self._late = deadline / 2  # what is read meanwhile must not slip through
         self._stopping = asyncio.Event()
         self._wake = asyncio.Event()
         self._backlog = asyncio.Event()
+        self._heard = asyncio.Event()
+        self._pbxs: frozenset[str] = frozenset()
+        """Those that have events."""
         self._in_force = InForce(database, self._directory_replaced)
         self._parked_after: AcctId | None = None
         """How far the parked legs are looked through; None while there is no reason to."""
@@ -102,10 +121,11 @@ class _Stage:
         """Until told to stop, and the batch at hand is committed."""
         self._stopping = stopping
         async with asyncio.TaskGroup() as tasks:
-            for turn in (self._listen, self._follow, partial(self._work, beat), self._help):
+            works = (partial(self._work, beat), self._help, self._hear, self._settle)
+            for turn in (self._listen, self._follow, *works):
                 tasks.create_task(self._keep(turn))
             await stopping.wait()
-            for waited_for in (self._wake, self._backlog, self._in_force.wanted):
+            for waited_for in (self._wake, self._backlog, self._heard, self._in_force.wanted):
                 waited_for.set()
 
     async def _keep(self, turn: Callable[[], Awaitable[None]]) -> None:
@@ -137,14 +157,18 @@ class _Stage:
         listening = self._database.listening
         async with (
             listening(ENRICH, self._wake.set) as legs,
+            listening(EVENTS, self._heard.set) as events,
             listening(DIRECTORY, self._in_force.wanted.set) as directory,
         ):
             self._wake.set()  # for what was stored before we listened
-            while not (self._stopping.is_set() or legs.is_closed() or directory.is_closed()):
+            self._heard.set()
+            lines = (legs, events, directory)
+            while not (self._stopping.is_set() or any(line.is_closed() for line in lines)):
                 await wait_for(self._stopping, _IDLE)
 
     async def _follow(self) -> None:
-        for stage in (ENRICH, RE_ENRICH):
+        self._pbxs |= await pbxs_with_events(self._database)
+        for stage in (ENRICH, RE_ENRICH, EVENTS):
             waits = await waiting(self._database, stage)
             metrics.waiting_legs.labels(stage).set(waits.legs)
             metrics.waiting_seconds.labels(stage).set(waits.oldest_seconds)
@@ -169,35 +193,47 @@ class _Stage:
         if not await self._batch():
             self._backlog.clear()
 
+    async def _hear(self) -> None:
+        self._heard.clear()
+        if not await self._attempt(self._decide_heard):
+            await wait_for(self._heard, _IDLE)
+
+    async def _settle(self) -> None:
+        if not await settle_calls(self._database, most=_MOST_SETTLED):
+            await wait_for(self._stopping, _IDLE)
+
     async def _batch(self) -> bool:
         """One batch of what is most urgent; whether there was any."""
         for decide in (self._decide_waiting, self._decide_parked):
-            try:
-                found = await decide(_write)
-            except RowRefused:
-                found = await decide(partial(write_by_halves, instead=_refused))
-            if found:
+            if await self._attempt(decide):
                 return True
         return False
 
+    async def _attempt(self, decide: Callable[[_Write], Awaitable[bool]]) -> bool:
+        """Once more where the database refuses something of it, which is then looked for."""
+        try:
+            return await decide(write_decisions)
+        except RowRefused:
+            return await decide(partial(write_by_halves, instead=_refused))
+
     async def _decide_waiting(self, write: _Write) -> bool:
         async with self._database.transaction() as connection:
-            stage, ranges = claim = await self._claim(connection)
-            if not ranges:
+            stage, claim = await self._claim(connection)
+            if not claim.ranges:
                 return False
             known = await prepare_to_decide(connection)
             if self._may_decide(stage, known):
-                await self._decide_claimed(connection, claim, known, write)
+                await self._decide_claimed(connection, stage, claim, write, known)
                 return True
         await self._in_force.wait(known.directory_version, _PATIENCE)
         return stage == ENRICH
 
-    async def _claim(self, connection: Any) -> tuple[str, Ranges]:
+    async def _claim(self, connection: Any) -> tuple[str, Claimed]:
         most = self._settings.batch_legs
-        ranges = await claim_work(connection, ENRICH, most_legs=most)
-        if ranges:
-            return ENRICH, ranges
-        return RE_ENRICH, await claim_work(connection, RE_ENRICH, most_legs=most)
+        claim = await claim_waiting(connection, ENRICH, most=most)
+        if claim.ranges:
+            return ENRICH, claim
+        return RE_ENRICH, await claim_waiting(connection, RE_ENRICH, most=most)
 
     def _may_decide(self, stage: str, known: Known) -> bool:
         """New legs do not wait long for a directory; what is decided again waits for the one in force."""
@@ -206,10 +242,9 @@ class _Stage:
         return known.directory_version <= self._in_force.version
 
     async def _decide_claimed(
-        self, connection: Any, claim: tuple[str, Ranges], known: Known, write: _Write
+        self, connection: Any, stage: str, claim: Claimed, write: _Write, known: Known
     ) -> None:
-        stage, ranges = claim
-        together = merged(ranges)
+        together = merged(claim.ranges)
         claimed: list[Leg] = []
         for first, last in together:
             claimed += await legs_between(connection, first, last)
@@ -217,9 +252,29 @@ class _Stage:
             self._backlog.clear()
         else:
             self._backlog.set()
-        await finish_work(connection, stage, ranges)
+        await finish_work(connection, stage, claim.ranges)
+        if stage == ENRICH and claim.since is not None:
+            late = known.known_at - claim.since >= self._late
+            known = known._replace(claimed_from=together[0][0], late=late)
         if not await self._decide(connection, claimed, known, write):
             await add_work(connection, RE_ENRICH, together)
+
+    async def _decide_heard(self, write: _Write) -> bool:
+        """Calls of which events tell more than was known; most events are of calls that still go on."""
+        async with self._database.transaction() as connection:
+            claim = await claim_waiting(connection, EVENTS, most=_MOST_HEARD)
+            if not claim.ranges:
+                return False
+            known = await prepare_to_decide(connection)
+            if self._may_decide(EVENTS, known):
+                heard = await channels_between(connection, claim.ranges)
+                self._pbxs |= {event.pbx for event in heard}
+                await finish_work(connection, EVENTS, claim.ranges)
+                if not await self._decide(connection, (), known, write, heard=heard):
+                    raise Conflict("another directory came into force")
+                return True
+        await self._in_force.wait(known.directory_version, _PATIENCE)
+        return False
 
     async def _decide_parked(self, write: _Write) -> bool:
         """A piece of the legs that waited for a directory, or for rules that do not fail on them."""
@@ -239,58 +294,48 @@ class _Stage:
         return bool(legs)
 
     async def _decide(
-        self, connection: Any, claimed: Sequence[Leg], known: Known, write: _Write
+        self,
+        connection: Any,
+        claimed: Sequence[Leg],
+        known: Known,
+        write: _Write,
+        *,
+        heard: Sequence[CelEvent] = (),
     ) -> bool:
         """Decides and writes; whether it was done with the directory in force."""
         directory = self._in_force.directory
-        known = known._replace(directory_version=self._in_force.version)
-        others = await self._others(connection, claimed, known)
-        decisions = await asyncio.to_thread(
-            decide_calls, claimed, others, lambda legs: self._rules(legs, directory)
+        known = known._replace(
+            directory_version=self._in_force.version, quiet=self._settings.settle_after
         )
-        _tell(decisions)
+        gathering = Gathering(connection, known, self._settings.lookback_legs, self._pbxs)
+        gathered = await gathering.gather(claimed, heard)
+        decisions = await asyncio.to_thread(
+            decide_calls,
+            claimed,
+            gathered,
+            lambda legs, events: self._rules(legs, directory, events),
+            heard=heard,
+        )
+        _tell(decisions, gathering.endless)
         in_force = await write(connection, decisions.calls, known)
         for outcome, count in decisions.outcomes().items():
             metrics.attributions.labels(outcome).inc(count)
         return in_force <= known.directory_version
 
-    async def _others(self, connection: Any, claimed: Sequence[Leg], known: Known) -> list[Leg]:
-        acctids = [acctid_of(leg) for leg in claimed]
-        window = Window(
-            after=min(acctids, default=0) - self._settings.lookback_legs - 1,
-            upto=known.seen_acctid,
-            without=merged((acctid, acctid) for acctid in acctids),
-        )
-        return await _others_of(connection, call_names(claimed), window)
 
-
-async def _others_of(connection: Any, names: Sequence[str], window: Window) -> list[Leg]:
-    """The other legs of calls, in bounded pieces; of a single call no more than one piece."""
-    if not names:
-        return []
-    legs = await legs_of_calls(connection, names, window=window, most=_MOST_OTHERS)
-    if len(legs) < _MOST_OTHERS or len(names) == 1:
-        return legs
-    half = len(names) // 2
-    first = await _others_of(connection, names[:half], window)
-    return first + await _others_of(connection, names[half:], window)
-
-
-async def _write(connection: Any, calls: Sequence[Sequence[Attribution]], known: Known) -> int:
-    return await write_attributions(connection, list(chain.from_iterable(calls)), known)
-
-
-def _refused(call: Sequence[Attribution], error: RowRefused) -> Sequence[Attribution]:
+def _refused(call: Decided, error: RowRefused) -> Decided:
     """What is written in place of a call whose attributions the database refuses."""
-    acctids = [attribution.acctid for attribution in call]
+    acctids = [attribution.acctid for attribution in call.attributions]
     tell_faults([Fault(acctids, error)])
     return parked(acctids)
 
 
-def _tell(decisions: Decisions) -> None:
+def _tell(decisions: Decisions, endless: Sequence[str]) -> None:
     tell_faults(decisions.faults)
     for name in decisions.oversized:
         _log.warning("call_too_large", call=name, decided="each leg by itself")
+    for name in endless:
+        _log.warning("call_too_large", call=name, decided="without its events")
 
 
 def _pause(failures: int) -> float:

@@ -31,10 +31,10 @@ def rang_at(views: Sequence[LegView], heard: Heard) -> datetime | None:
 
 def answered_leg(views: Sequence[LegView]) -> LegView | None:
     """The leg of the first party that the caller talked to."""
-    return min((view for view in views if _talked(view)), key=_answered_at, default=None)
+    return min((view for view in views if is_answered(view)), key=_answered_at, default=None)
 
 
-def _talked(view: LegView) -> bool:
+def is_answered(view: LegView) -> bool:
     """A telephone whose call was picked up elsewhere is ANSWERED by chance, and nobody talked there."""
     pickup = view.told.pickup if view.told is not None else None
     rang = (
@@ -87,7 +87,7 @@ def _in_bridges(connected: Iterable[Connected]) -> list[Span]:
 
 def _in_legs(views: Sequence[LegView]) -> list[Span]:
     """While legs were answered, on which two talked; a conference's pairs overlap, and count once."""
-    return [Span(_answered_at(view), view.ended) for view in views if _talked(view)]
+    return [Span(_answered_at(view), view.ended) for view in views if is_answered(view)]
 
 
 def _length(spans: Iterable[Span]) -> timedelta:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from io import BytesIO
 from itertools import chain
 from typing import Any
 
 from cdrd.errors import RowRefused
 from cdrd.records import AcctId, Attribution, Leg
+from cdrd.store.calls import Decided, copy_calls, write_calls
 from cdrd.store.database import Database, translated
-from cdrd.store.statements import Row, statement
+from cdrd.store.statements import Row, copy_in, statement
 from cdrd.store.work import Known, merged
 
 _WRITTEN = Attribution._fields
-_COPIED = (*_WRITTEN, "directory_version", "seen_acctid", "revision")
+_COPIED = (*_WRITTEN, "directory_version", "seen_acctid", "seen_event_id", "changed", "revision")
 _PARAMETER = {"company": "companies", "rules": "rules"}
 _WORTH_COPYING = 100
 """So many new rows are copied; fewer go with those that are decided again, for COPY is one more question."""
@@ -23,46 +23,82 @@ _WORTH_COPYING = 100
 async def write_attributions(
     connection: Any, attributions: Sequence[Attribution], known: Known
 ) -> int:
+    """Writes decisions about legs alone."""
+    return await write_decisions(connection, [Decided(attributions)], known)
+
+
+async def write_decisions(connection: Any, decided: Sequence[Decided], known: Known) -> int:
     """Writes decisions made from what was known, and returns the directory version in force now.
 
     A decision already there that knew more stays. From here on the transaction holds the revision
-    counter, and nobody else writes attributions until it ends: what is not there now can be copied.
+    counter, and nobody else writes decisions until it ends: what is not there now can be copied.
     """
+    attributions = list(chain.from_iterable([one.attributions for one in decided]))
     if not attributions:
         return known.directory_version
-    count = len(attributions)
+    calls = [one for one in decided if one.record is not None]
+    count = len(attributions) + len(calls)
     first_revision = await statement("reserve_revisions").value(connection, count=count) - count + 1
-    ranges = merged((attribution.acctid, attribution.acctid) for attribution in attributions)
-    firsts, lasts = zip(*ranges, strict=True)
-    row = await statement("already_decided").row(connection, firsts=firsts, lasts=lasts)
-    assert row is not None  # noqa: S101 - a SELECT without FROM has one row
-    there = set(row["acctids"])
+    there, directory_version = await _already_decided(connection, attributions)
     fresh = [attribution for attribution in attributions if attribution.acctid not in there]
     again = [attribution for attribution in attributions if attribution.acctid in there]
     if len(fresh) < _WORTH_COPYING:
-        fresh, again = [], list(attributions)
+        fresh, again = [], attributions
     if fresh:
         await _copy(connection, fresh, known, first_revision)
     if again:
         await _decide_again(connection, again, known, first_revision + len(fresh))
-    return int(row["directory_version"])
+    await _write_calls(connection, calls, there, known, first_revision + len(attributions))
+    return directory_version
+
+
+async def _already_decided(
+    connection: Any, attributions: Sequence[Attribution]
+) -> tuple[set[AcctId], int]:
+    """Which legs somebody has decided, and the directory that is in force now."""
+    ranges = merged((attribution.acctid, attribution.acctid) for attribution in attributions)
+    firsts, lasts = zip(*ranges, strict=True)
+    row = await statement("already_decided").row(connection, firsts=firsts, lasts=lasts)
+    assert row is not None  # noqa: S101 - a SELECT without FROM has one row
+    return set(row["acctids"]), int(row["directory_version"])
+
+
+async def _write_calls(
+    connection: Any,
+    calls: Sequence[Decided],
+    there: set[AcctId],
+    known: Known,
+    first_revision: int,
+) -> None:
+    """A call is written with its legs: where none of these was decided, there is no row of it."""
+    fresh: list[Decided] = []
+    again: list[Decided] = []
+    for call in calls:
+        is_known = there and any(leg.acctid in there for leg in call.attributions)
+        (again if is_known else fresh).append(call)
+    if len(fresh) < _WORTH_COPYING:
+        fresh, again = [], list(calls)
+    if fresh:
+        await copy_calls(connection, fresh, known, first_revision)
+    if again:
+        await write_calls(connection, again, known, first_revision + len(fresh))
 
 
 async def write_by_halves(
     connection: Any,
-    calls: Sequence[Sequence[Attribution]],
+    calls: Sequence[Decided],
     known: Known,
     *,
-    instead: Callable[[Sequence[Attribution], RowRefused], Sequence[Attribution]],
+    instead: Callable[[Decided, RowRefused], Decided],
 ) -> int:
     """The same, where the database has refused some of it: finds which call, and writes `instead` of it."""
     try:
         with translated():
             async with connection.transaction():
-                return await write_attributions(connection, list(chain.from_iterable(calls)), known)
+                return await write_decisions(connection, calls, known)
     except RowRefused as error:
         if len(calls) == 1:
-            return await write_attributions(connection, instead(calls[0], error), known)
+            return await write_decisions(connection, [instead(calls[0], error)], known)
     half = len(calls) // 2
     await write_by_halves(connection, calls[:half], known, instead=instead)
     return await write_by_halves(connection, calls[half:], known, instead=instead)
@@ -72,9 +108,7 @@ async def _copy(
     connection: Any, attributions: Sequence[Attribution], known: Known, first_revision: int
 ) -> None:
     text = copy_text(attributions, known, first_revision=first_revision)
-    await connection.copy_to_table(
-        "attribution", source=BytesIO(text), columns=_COPIED, format="text"
-    )
+    await copy_in(connection, "attribution", _COPIED, text)
 
 
 async def _decide_again(
@@ -86,7 +120,9 @@ async def _decide_again(
         **{_PARAMETER.get(name, f"{name}s"): values for name, values in columns},
         directory_version=known.directory_version,
         seen_acctid=known.seen_acctid,
+        seen_event_id=known.seen_event_id,
         first_revision=first_revision,
+        late=known.late,
     )
 
 
@@ -102,7 +138,7 @@ class _Columns(dict[Any, str]):
 def copy_text(attributions: Sequence[Attribution], known: Known, *, first_revision: int) -> bytes:
     """Rows for COPY, columns as in `_COPIED`."""
     columns = _Columns({None: "\\N", True: "t", False: "f"})
-    last = f"\t{known.directory_version}\t{known.seen_acctid}\t"
+    last = f"\t{known.directory_version}\t{known.seen_acctid}\t{known.seen_event_id}\t{columns[known.late]}\t"
     try:
         rows = [
             f"{acctid}\t" + "\t".join([columns[value] for value in values]) + f"{last}{revision}\n"

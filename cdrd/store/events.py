@@ -34,14 +34,42 @@ async def queue_events_between(connection: Any, first: EventId, last: EventId) -
     return [_queue_event(row) for row in rows]
 
 
+async def channels_between(connection: Any, ranges: Sequence[tuple[int, int]]) -> list[CelEvent]:
+    """The channels that ranges of event_id tell of, and whom else their events name.
+
+    As channel events with nothing in them but that: of each the earliest.
+    """
+    firsts, lasts = zip(*ranges, strict=True)
+    rows = await statement("channels_between").rows(connection, firsts=firsts, lasts=lasts)
+    return [
+        CelEvent(eventtime, "", uniqueid, linkedid, "", extra=extra, pbx=pbx)
+        for eventtime, uniqueid, linkedid, extra, pbx in (row.values() for row in rows)
+    ]
+
+
 async def channel_events_of_calls(
-    connection: Any, calls: Sequence[str], *, upto: EventId, most: int
-) -> list[CelEvent]:
-    """Channel events of calls by linkedid, at most so many, in no order."""
+    connection: Any, calls: Sequence[str], *, within: tuple[int, int], most: int
+) -> dict[EventId, CelEvent]:
+    """Channel events of calls and channels by linkedid and uniqueid, at most so many, in no order.
+
+    `within` is after < event_id <= upto.
+    """
+    after, upto = within
     rows = await statement("channel_events_of_calls").rows(
-        connection, calls=calls, upto=upto, most=most
+        connection, calls=calls, after=after, upto=upto, most=most
     )
-    return [CelEvent._make(row.values()) for row in rows]
+    found: dict[EventId, CelEvent] = {}
+    for row in rows:
+        *fields, event_id = row.values()
+        found[event_id] = CelEvent._make(fields)
+    return found
+
+
+async def pbxs_with_events(database: Database) -> frozenset[str]:
+    """The PBXs of which events were ever stored."""
+    async with database.connection() as connection:
+        rows = await statement("pbxs_with_events").rows(connection)
+    return frozenset(row["pbx"] for row in rows)
 
 
 async def queue_events_of_callers(

@@ -52,6 +52,17 @@ async def legs_of_calls(
     return [Leg._make(row.values()) for row in rows]
 
 
+async def legs_by_channel(
+    connection: Any, channels: Sequence[str], *, near: Sequence[tuple[int, int]], most: int
+) -> list[Leg]:
+    """Legs of channels by their names, among those of some ranges of acctid, which are all read."""
+    firsts, lasts = zip(*near, strict=True)
+    rows = await statement("legs_by_channel").rows(
+        connection, channels=channels, firsts=firsts, lasts=lasts, most=most
+    )
+    return [Leg._make(row.values()) for row in rows]
+
+
 async def leg_story(database: Database, acctid: AcctId) -> Row | None:
     """Everything stored of one leg, and where it came from."""
     async with database.connection() as connection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from cdrd.records import AcctId
@@ -24,12 +25,33 @@ class Waiting:
 
 
 class Known(NamedTuple):
-    """What a decision may be made from."""
+    """What a decision may be made from, and what is written beside it.
+
+    Both counters are read at one moment, so that of two of these one knows at least as much of either.
+    """
 
     seen_acctid: AcctId
     """The newest leg that is committed: every leg up to here can be read."""
     directory_version: int
     """The directory in force; 0 before the first."""
+    seen_event_id: int = 0
+    """The newest event that is committed."""
+    known_at: datetime = datetime.min.replace(tzinfo=UTC)
+    """By the database's clock."""
+    claimed_from: int = 2**63 - 1
+    """The first of the legs that were claimed, which nobody has been given as decided."""
+    quiet: timedelta = timedelta(minutes=5)
+    """A call of which nothing came for so long is settled."""
+    late: bool = False
+    """Legs that are decided for the first time may have been served before they were."""
+
+
+class Claimed(NamedTuple):
+    """Work that is ours until the transaction ends."""
+
+    ranges: Ranges
+    since: datetime | None
+    """Since when the oldest of it waits."""
 
 
 async def claim_work(connection: Any, stage: str, *, most_legs: int) -> Ranges:
@@ -37,13 +59,18 @@ async def claim_work(connection: Any, stage: str, *, most_legs: int) -> Ranges:
 
     The last one is cut so that there are not more legs than asked for; what is left of it waits on.
     """
-    rows = await statement("claim_work").rows(connection, stage=stage, most_legs=most_legs)
+    return (await claim_waiting(connection, stage, most=most_legs)).ranges
+
+
+async def claim_waiting(connection: Any, stage: str, *, most: int) -> Claimed:
+    """The same, and since when it waits; of the stage `events` the ranges are of event_id."""
+    rows = await statement("claim_work").rows(connection, stage=stage, most_legs=most)
     ranges: Ranges = []
     for row in rows:
         first, last = row["first_acctid"], row["last_acctid"]
-        ranges.append((AcctId(first), AcctId(min(last, first + most_legs - 1))))
-        most_legs -= last - first + 1
-    return ranges
+        ranges.append((AcctId(first), AcctId(min(last, first + most - 1))))
+        most -= last - first + 1
+    return Claimed(ranges, min((row["stored_at"] for row in rows), default=None))
 
 
 async def add_work(connection: Any, stage: str, ranges: Iterable[tuple[AcctId, AcctId]]) -> None:
@@ -56,7 +83,8 @@ async def prepare_to_decide(connection: Any) -> Known:
     """What is known now, after work was claimed; the rest of the transaction looks calls up by index."""
     row = await statement("prepare_to_decide").row(connection)
     assert row is not None  # noqa: S101 - a SELECT without FROM has one row
-    return Known(AcctId(row["seen_acctid"]), row["directory_version"])
+    seen, version = AcctId(row["seen_acctid"]), row["directory_version"]
+    return Known(seen, version, row["seen_event_id"], row["known_at"])
 
 
 async def finish_work(connection: Any, stage: str, ranges: Sequence[tuple[AcctId, AcctId]]) -> None:

@@ -19,71 +19,105 @@ SELECT
         ) AS decided
     ) AS acctids;
 
--- name: write_attributions(acctids, companies, targets, bill_tos, directions, src_exts, dial_shorts, dial_fulls, trunks, xfers, is_ivrs, is_parks, is_picks, is_auths, auths, is_bounces, call_recs, reasons, rules, directory_version, seen_acctid, first_revision)!
--- A decision replaces another only when it was made knowing as many legs or more (with the same legs: the
--- same directory or a newer one), so that a slow worker can't put back what a faster one already knew
--- better. Legs come before the directory: a late leg must reach the legs before it even when the one that
--- brings it has not loaded the newest directory yet. The revision moves only on a change.
-INSERT INTO attribution AS known (
-    acctid, company, target, bill_to, direction, src_ext, dial_short, dial_full, trunk, xfer,
-    is_ivr, is_park, is_pick, is_auth, auth, is_bounce, call_rec, reason, rules,
-    directory_version, seen_acctid, revision
+-- name: write_attributions(acctids, companies, targets, bill_tos, directions, src_exts, dial_shorts, dial_fulls, trunks, xfers, is_ivrs, is_parks, is_picks, is_auths, auths, is_bounces, call_recs, reasons, rules, directory_version, seen_acctid, seen_event_id, first_revision, late)!
+-- A decision replaces another only when it was made knowing as much or more (with the same legs and events:
+-- the same directory or a newer one), so that a slow worker can't put back what a faster one already knew
+-- better. Both counters are read at one moment, so of two moments one knows at least as much of either.
+-- They come before the directory: a late leg must reach the legs before it even when the one that brings it
+-- has not loaded the newest directory yet. The revision moves only on a change. A first decision counts as
+-- one where the leg may have been served without (late). Companies that a leg is taken away from are noted.
+WITH before AS MATERIALIZED (
+    SELECT known.acctid, known.company, known.target, known.bill_to
+    FROM unnest(:acctids::bigint[]) AS again (acctid)
+    JOIN attribution AS known USING (acctid)
+),
+
+written AS (
+    INSERT INTO attribution AS known (
+        acctid, company, target, bill_to, direction, src_ext, dial_short, dial_full, trunk, xfer,
+        is_ivr, is_park, is_pick, is_auth, auth, is_bounce, call_rec, reason, rules,
+        directory_version, seen_acctid, seen_event_id, revision, changed
+    )
+    SELECT
+        decided.acctid, company, target, bill_to, direction, src_ext, dial_short, dial_full, trunk, xfer,
+        is_ivr, is_park, is_pick, is_auth, auth, is_bounce, call_rec, reason, rules::jsonb,
+        :directory_version::bigint, :seen_acctid::bigint, :seen_event_id::bigint,
+        :first_revision::bigint + ordinality - 1, :late
+    FROM unnest(
+        :acctids::bigint[], :companies::text[], :targets::text[], :bill_tos::text[], :directions::text[],
+        :src_exts::text[], :dial_shorts::text[], :dial_fulls::text[], :trunks::text[], :xfers::text[],
+        :is_ivrs::boolean[], :is_parks::boolean[], :is_picks::boolean[], :is_auths::boolean[],
+        :auths::text[], :is_bounces::boolean[], :call_recs::text[], :reasons::text[], :rules::text[]
+    ) WITH ORDINALITY AS decided (
+        acctid, company, target, bill_to, direction, src_ext, dial_short, dial_full, trunk, xfer,
+        is_ivr, is_park, is_pick, is_auth, auth, is_bounce, call_rec, reason, rules, ordinality
+    )
+    ON CONFLICT (acctid) DO UPDATE
+    SET
+        company = excluded.company,
+        target = excluded.target,
+        bill_to = excluded.bill_to,
+        direction = excluded.direction,
+        src_ext = excluded.src_ext,
+        dial_short = excluded.dial_short,
+        dial_full = excluded.dial_full,
+        trunk = excluded.trunk,
+        xfer = excluded.xfer,
+        is_ivr = excluded.is_ivr,
+        is_park = excluded.is_park,
+        is_pick = excluded.is_pick,
+        is_auth = excluded.is_auth,
+        auth = excluded.auth,
+        is_bounce = excluded.is_bounce,
+        call_rec = excluded.call_rec,
+        reason = excluded.reason,
+        rules = excluded.rules,
+        directory_version = excluded.directory_version,
+        seen_acctid = excluded.seen_acctid,
+        seen_event_id = excluded.seen_event_id,
+        decided_at = now(),
+        changed = known.changed OR (
+                    known.company, known.target, known.bill_to, known.direction, known.src_ext,
+                    known.dial_short, known.dial_full, known.trunk, known.xfer, known.is_ivr,
+                    known.is_park, known.is_pick, known.is_auth, known.auth, known.is_bounce,
+                    known.call_rec, known.reason
+                ) IS DISTINCT FROM (
+                    excluded.company, excluded.target, excluded.bill_to, excluded.direction, excluded.src_ext,
+                    excluded.dial_short, excluded.dial_full, excluded.trunk, excluded.xfer, excluded.is_ivr,
+                    excluded.is_park, excluded.is_pick, excluded.is_auth, excluded.auth, excluded.is_bounce,
+                    excluded.call_rec, excluded.reason
+                ),
+        revision = CASE
+            WHEN
+                (
+                    known.company, known.target, known.bill_to, known.direction, known.src_ext,
+                    known.dial_short, known.dial_full, known.trunk, known.xfer, known.is_ivr,
+                    known.is_park, known.is_pick, known.is_auth, known.auth, known.is_bounce,
+                    known.call_rec, known.reason
+                ) IS DISTINCT FROM (
+                    excluded.company, excluded.target, excluded.bill_to, excluded.direction, excluded.src_ext,
+                    excluded.dial_short, excluded.dial_full, excluded.trunk, excluded.xfer, excluded.is_ivr,
+                    excluded.is_park, excluded.is_pick, excluded.is_auth, excluded.auth, excluded.is_bounce,
+                    excluded.call_rec, excluded.reason
+                )
+                THEN excluded.revision
+            ELSE known.revision
+        END
+    WHERE
+        (known.seen_acctid, known.seen_event_id, known.directory_version)
+        <= (excluded.seen_acctid, excluded.seen_event_id, excluded.directory_version)
+    RETURNING acctid, company, target, bill_to, revision
 )
-SELECT
-    decided.acctid, company, target, bill_to, direction, src_ext, dial_short, dial_full, trunk, xfer,
-    is_ivr, is_park, is_pick, is_auth, auth, is_bounce, call_rec, reason, rules::jsonb,
-    :directory_version::bigint, :seen_acctid::bigint, :first_revision::bigint + ordinality - 1
-FROM unnest(
-    :acctids::bigint[], :companies::text[], :targets::text[], :bill_tos::text[], :directions::text[],
-    :src_exts::text[], :dial_shorts::text[], :dial_fulls::text[], :trunks::text[], :xfers::text[],
-    :is_ivrs::boolean[], :is_parks::boolean[], :is_picks::boolean[], :is_auths::boolean[],
-    :auths::text[], :is_bounces::boolean[], :call_recs::text[], :reasons::text[], :rules::text[]
-) WITH ORDINALITY AS decided (
-    acctid, company, target, bill_to, direction, src_ext, dial_short, dial_full, trunk, xfer,
-    is_ivr, is_park, is_pick, is_auth, auth, is_bounce, call_rec, reason, rules, ordinality
-)
-ON CONFLICT (acctid) DO UPDATE
-SET
-    company = excluded.company,
-    target = excluded.target,
-    bill_to = excluded.bill_to,
-    direction = excluded.direction,
-    src_ext = excluded.src_ext,
-    dial_short = excluded.dial_short,
-    dial_full = excluded.dial_full,
-    trunk = excluded.trunk,
-    xfer = excluded.xfer,
-    is_ivr = excluded.is_ivr,
-    is_park = excluded.is_park,
-    is_pick = excluded.is_pick,
-    is_auth = excluded.is_auth,
-    auth = excluded.auth,
-    is_bounce = excluded.is_bounce,
-    call_rec = excluded.call_rec,
-    reason = excluded.reason,
-    rules = excluded.rules,
-    directory_version = excluded.directory_version,
-    seen_acctid = excluded.seen_acctid,
-    decided_at = now(),
-    revision = CASE
-        WHEN
-            (
-                known.company, known.target, known.bill_to, known.direction, known.src_ext,
-                known.dial_short, known.dial_full, known.trunk, known.xfer, known.is_ivr,
-                known.is_park, known.is_pick, known.is_auth, known.auth, known.is_bounce,
-                known.call_rec, known.reason
-            ) IS DISTINCT FROM (
-                excluded.company, excluded.target, excluded.bill_to, excluded.direction, excluded.src_ext,
-                excluded.dial_short, excluded.dial_full, excluded.trunk, excluded.xfer, excluded.is_ivr,
-                excluded.is_park, excluded.is_pick, excluded.is_auth, excluded.auth, excluded.is_bounce,
-                excluded.call_rec, excluded.reason
-            )
-            THEN excluded.revision
-        ELSE known.revision
-    END
+
+INSERT INTO withdrawn (company, revision, acctid)
+SELECT DISTINCT lost.company, written.revision, written.acctid
+FROM written
+JOIN before USING (acctid)
+CROSS JOIN LATERAL unnest(ARRAY[before.company, before.target, before.bill_to]) AS lost (company)
 WHERE
-    (known.seen_acctid, known.directory_version)
-    <= (excluded.seen_acctid, excluded.directory_version);
+    written.revision >= :first_revision::bigint
+    AND lost.company IS NOT NULL
+    AND lost.company <> ALL(array_remove(ARRAY[written.company, written.target, written.bill_to], NULL));
 
 -- name: attribution_of(acctid)
 SELECT * FROM attribution WHERE acctid = :acctid;

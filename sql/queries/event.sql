@@ -26,18 +26,59 @@ JOIN source USING (source_id)
 WHERE event_id BETWEEN :first AND :last
 ORDER BY event_id;
 
--- name: channel_events_of_calls(calls, upto, most)
--- Channel events of the calls named by linkedid: one look into the index for each.
+-- name: channels_between(firsts, lasts)
+-- The channels that ranges of event_id tell of, and whom else their events name: as channel events, of each
+-- the earliest.
+SELECT
+    min(eventtime) AS eventtime, uniqueid, linkedid,
+    CASE WHEN eventtype IN ('ATTENDEDTRANSFER', 'BLINDTRANSFER', 'PICKUP', 'PARK_END') THEN extra END AS extra, pbx
+FROM unnest(:firsts::bigint[], :lasts::bigint[]) AS new (first_event_id, last_event_id)
+CROSS JOIN LATERAL (
+    SELECT * FROM cel_event WHERE event_id BETWEEN new.first_event_id AND new.last_event_id
+) AS event
+JOIN source USING (source_id)
+GROUP BY 2, 3, 4, 5;
+
+-- name: channel_events_of_calls(calls, after, upto, most)
+-- Channel events of calls and channels by linkedid and uniqueid: two looks into the indexes for each.
 SELECT
     eventtime, eventtype, uniqueid, linkedid, channame, exten, context, appname, appdata, cid_name,
     cid_num, cid_ani, cid_rdnis, cid_dnid, amaflags, accountcode, peeraccount, userfield, peer,
-    userdeftype, extra, pbx
+    userdeftype, extra, pbx, event_id
 FROM unnest(:calls::text[]) AS call (name)
 CROSS JOIN LATERAL (
-    SELECT * FROM cel_event WHERE cel_event.linkedid = call.name AND event_id + 0 <= :upto LIMIT :most
+    (
+        SELECT * FROM cel_event
+        WHERE cel_event.linkedid = call.name AND event_id > :after AND event_id + 0 <= :upto
+        LIMIT :most
+    )
+    UNION ALL
+    (
+        SELECT * FROM cel_event
+        WHERE
+            cel_event.uniqueid = call.name
+            AND cel_event.uniqueid <> cel_event.linkedid
+            AND event_id > :after
+            AND event_id + 0 <= :upto
+        LIMIT :most
+    )
 ) AS event
 JOIN source USING (source_id)
 LIMIT :most;
+
+-- name: pbxs_with_events()
+-- The PBXs of which any channel event or queue event was ever stored.
+SELECT DISTINCT pbx
+FROM source
+WHERE
+    'cel_event' = ANY(families)
+    AND (
+        EXISTS (SELECT FROM tally WHERE tally.source_id = source.source_id AND tally.events > 0)
+        OR EXISTS (
+            SELECT FROM file JOIN position USING (file_id)
+            WHERE file.source_id = source.source_id AND position.events > 0
+        )
+    );
 
 -- name: queue_events_of_callers(callers, upto, most)
 -- Queue events of callers, by the uniqueid that queue_log names them by.

@@ -46,9 +46,29 @@ WHERE
     AND NOT :without::int8multirange @> acctid
 LIMIT :most;
 
+-- name: legs_by_channel(channels, firsts, lasts, most)
+-- Legs of channels by their names, among those of some ranges of acctid: there is no index of channels.
+SELECT
+    calldate, answerdate, enddate, clid, src, dst, dcontext, channel, dstchannel, lastapp, lastdata,
+    duration, billsec, disposition, amaflags, accountcode, uniqueid, linkedid, sequence, peeraccount,
+    userfield, extra, acctid, pbx
+FROM unnest(:firsts::bigint[], :lasts::bigint[]) AS near (first_acctid, last_acctid)
+CROSS JOIN LATERAL (
+    SELECT *
+    FROM leg
+    WHERE
+        acctid BETWEEN near.first_acctid AND near.last_acctid
+        AND (channel = ANY(:channels::text[]) OR dstchannel = ANY(:channels::text[]))
+) AS said
+JOIN source USING (source_id)
+LIMIT :most;
+
 -- name: create_partitions(size, ahead)
 SELECT create_partitions(:size, :ahead);
 
 -- name: legs_outside_partitions()
 -- Whether a row ever missed its partition: must be false.
-SELECT EXISTS (SELECT FROM leg_default) OR EXISTS (SELECT FROM attribution_default);
+SELECT
+    EXISTS (SELECT FROM leg_default)
+    OR EXISTS (SELECT FROM attribution_default)
+    OR EXISTS (SELECT FROM call_default);

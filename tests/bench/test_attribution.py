@@ -11,15 +11,15 @@ from pathlib import Path
 from bench.backlog import ZONE, Backlog, split_records
 from bench.companies import companies, write_companies
 from bench.conftest import HORIZON, NEWEST, Daemons, Material, copied_in
-from bench.figures import Figures, per_second, ratio
+from bench.figures import Figures, cpu_per_leg, per_second, ratio
 from bench.programs import Look, daemon_cpu
 from structlog.testing import capture_logs
 from support.daemon import wait_until
 
 from cdrd.decode.decoders import Shape, decoder_for
-from cdrd.enrich.attribution import attribute_call
-from cdrd.enrich.batch import decide_calls
+from cdrd.enrich.batch import Gathered, decide_calls
 from cdrd.enrich.companies import parse_companies
+from cdrd.enrich.deciding import decide_call
 from cdrd.enrich.directory import Directory
 from cdrd.enrich.stage import apply_companies
 from cdrd.records import AcctId, Decoded, Leg, SourceKind
@@ -58,11 +58,13 @@ def test_rules_alone(figures: Figures) -> None:
     for _ in range(ROUNDS):
         started = time.perf_counter()
         decided = [
-            decide_calls(batch, (), lambda call: attribute_call(call, directory))
+            decide_calls(
+                batch, Gathered(), lambda call, events: decide_call(call, directory, events)
+            )
             for batch in batches
         ]
         seconds.append(time.perf_counter() - started)
-        attributions = [one for each in decided for call in each.calls for one in call]
+        attributions = [one for each in decided for call in each.calls for one in call.attributions]
         assert len(attributions) == len(legs)
         assert not any(each.faults for each in decided)
     owned = sum(one.company is not None for one in attributions)
@@ -97,16 +99,16 @@ def test_stage_against_copy(
         daemon = daemons.start(dsn, tmp_path, roles=("enrich",), companies=None)
         wait_until(lambda: daemon.events("directory_loaded"), seconds=120)
         before = look.value("SELECT count(*) FROM attribution")
-        used = daemon_cpu(daemon)
+        used, servers = daemon_cpu(daemon), look.server_cpu()
         started = time.perf_counter()
         seconds = look.wait(HORIZON, material.count, daemon) - started
-        used = daemon_cpu(daemon) - used
+        used, servers = daemon_cpu(daemon) - used, look.server_cpu() - servers
         assert look.value("SELECT count(*) FROM attribution") == material.count
     decided = material.count - before
     figures.add(
         f"attribution stage alone over {material.count:,} stored legs, {COMPANIES:,} companies, "
         "against `psql \\copy`",
-        ours=f"{per_second(decided, seconds, 'legs')}, {used / decided * 1e6:.0f} µs of CPU a leg",
+        ours=f"{per_second(decided, seconds, 'legs')}, {cpu_per_leg(used, servers, decided)}",
         other=per_second(material.count, copy, "legs"),
         ratio=ratio([seconds / decided], [copy / material.count]),
         goal="≥ 0.5",

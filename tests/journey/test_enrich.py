@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,14 +12,24 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 from support.legs import Collector, collecting, leg
+from support.stages import nothing_waits, running, until
 
 from cdrd import metrics
-from cdrd.enrich.attribution import attribute_call
+from cdrd.enrich.deciding import decide_call
 from cdrd.enrich.directory import Directory
-from cdrd.enrich.stage import RE_ENRICH, Rules, apply_companies, enrich
+from cdrd.enrich.stage import RE_ENRICH, apply_companies, enrich
 from cdrd.errors import SettingsError
-from cdrd.records import AcctId, Attribution, Company, CompanyId, Leg, UnattributedReason
+from cdrd.records import (
+    AcctId,
+    Attribution,
+    CelEvent,
+    Company,
+    CompanyId,
+    Leg,
+    UnattributedReason,
+)
 from cdrd.settings import EnrichSettings
+from cdrd.store.calls import Decided
 from cdrd.store.database import Database
 from cdrd.store.directory import apply_directory, current_version
 from cdrd.store.feed import horizon
@@ -28,49 +37,6 @@ from cdrd.store.legs import ENRICH
 from cdrd.store.work import waiting
 
 LONG = timedelta(days=1)
-
-
-@asynccontextmanager
-async def running(
-    database: Database, rules: Rules = attribute_call, **settings: Any
-) -> AsyncIterator[asyncio.Event]:
-    """A stage until the end of the block, or until the event is set."""
-    stopping = asyncio.Event()
-    stage = asyncio.create_task(
-        enrich(
-            EnrichSettings(**settings),
-            database=database,
-            beat=lambda: None,
-            stopping=stopping,
-            rules=rules,
-        )
-    )
-    try:
-        yield stopping
-    finally:
-        stopping.set()
-        async with asyncio.timeout(30):
-            await stage
-
-
-async def until(fact: Callable[[], Awaitable[Any]], what: str) -> None:
-    """Polls until a fact holds; no healthy run comes near the deadline."""
-    try:
-        async with asyncio.timeout(30):
-            while not await fact():  # noqa: ASYNC110 - the fact is in the database
-                await asyncio.sleep(0.01)
-    except TimeoutError:
-        pytest.fail(f"not within 30 s: {what}")
-
-
-async def nothing_waits(database: Database) -> None:
-    """Until no leg waits, to be decided or to be decided again."""
-
-    async def done() -> bool:
-        stages = (ENRICH, RE_ENRICH)
-        return not any([(await waiting(database, stage)).legs for stage in stages])
-
-    await until(done, "nothing waits")
 
 
 async def decided(database: Database, column: str = "company") -> dict[int, Any]:
@@ -86,14 +52,18 @@ async def apply(database: Database, name: str = "Acme") -> int | None:
     return await apply_directory(database, [company], [], digest="", applied_by="test")
 
 
-def together(legs: Sequence[Leg], directory: Directory | None) -> Sequence[Attribution]:
+def together(
+    legs: Sequence[Leg], directory: Directory | None, events: Sequence[CelEvent] = ()
+) -> Decided:
     """Tells which legs were decided together, and by which version of the directory."""
+    decided = decide_call(legs, directory, events)
     if directory is None:
-        return attribute_call(legs, None)
+        return decided
     company = " ".join(str(leg.acctid) for leg in legs)
-    return [
+    told = [
         Attribution(leg.acctid or AcctId(0), company, trunk=f"v{directory.version}") for leg in legs
     ]
+    return decided._replace(attributions=told)
 
 
 @pytest.fixture
@@ -207,7 +177,7 @@ async def test_a_directory_that_cannot_be_loaded_leaves_the_last_good_one_in_use
 ) -> None:
     """And when one can be loaded again, it decides what the broken one should have decided."""
     await apply(database)
-    faults = metrics.faults.labels("enrich", "ValueError")
+    faults = metrics.faults.labels("enrich", "KeyError")
     before = faults._value.get()
     with capture_logs() as logs:
         async with running(database, together):
@@ -243,7 +213,7 @@ async def test_what_was_decided_while_a_directory_was_applied_is_decided_by_it(
     await apply(database)
     deciding, applied = threading.Event(), threading.Event()
 
-    def slow(legs: Sequence[Leg], directory: Directory | None) -> Sequence[Attribution]:
+    def slow(legs: Sequence[Leg], directory: Directory | None, _: Sequence[CelEvent]) -> Decided:
         deciding.set()
         assert applied.wait(30)
         return together(legs, directory)
@@ -266,11 +236,15 @@ class Poison:
 
     repaired = False
 
-    def __call__(self, legs: Sequence[Leg], directory: Directory | None) -> Sequence[Attribution]:
+    def __call__(
+        self, legs: Sequence[Leg], directory: Directory | None, _: Sequence[CelEvent]
+    ) -> Decided:
         if legs[0].linkedid in ("poison", "venom") and not self.repaired:
             raise KeyError("01908555101")
         if legs[0].linkedid == "refused" and not self.repaired:
-            return [attribution._replace(rules="{") for attribution in together(legs, directory)]
+            decided = together(legs, directory)
+            wrong = [attribution._replace(rules="{") for attribution in decided.attributions]
+            return decided._replace(attributions=wrong)
         return together(legs, directory)
 
 
@@ -338,7 +312,7 @@ async def test_a_slow_stage_does_not_put_back_what_another_knew_better(
     await apply(database)
     deciding, release = threading.Event(), threading.Event()
 
-    def slow(legs: Sequence[Leg], directory: Directory | None) -> Sequence[Attribution]:
+    def slow(legs: Sequence[Leg], directory: Directory | None, _: Sequence[CelEvent]) -> Decided:
         deciding.set()
         release.wait(30)
         return together(legs, directory)
@@ -362,7 +336,7 @@ async def test_a_slow_stage_does_not_put_back_what_another_knew_better(
 async def test_many_other_legs_are_read_in_pieces(
     database: Database, collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cdrd.enrich.stage._MOST_OTHERS", 4)
+    monkeypatch.setattr("cdrd.enrich.gathering.MOST_OTHERS", 4)
     await apply(database)
     for _ in range(2):
         await collector.store(*(leg(f"{call}") for call in range(7)))
@@ -381,7 +355,7 @@ async def test_the_work_of_a_stage_that_died_is_done_by_another(
     await apply(database)
     deciding, release = threading.Event(), threading.Event()
 
-    def stuck(legs: Sequence[Leg], directory: Directory | None) -> Sequence[Attribution]:
+    def stuck(legs: Sequence[Leg], directory: Directory | None, _: Sequence[CelEvent]) -> Decided:
         deciding.set()
         release.wait(30)
         return together(legs, directory)
@@ -413,7 +387,7 @@ async def test_a_stage_that_is_told_to_stop_finishes_its_batch(
     await apply(database)
     deciding, release = threading.Event(), threading.Event()
 
-    def slow(legs: Sequence[Leg], directory: Directory | None) -> Sequence[Attribution]:
+    def slow(legs: Sequence[Leg], directory: Directory | None, _: Sequence[CelEvent]) -> Decided:
         deciding.set()
         release.wait(30)
         return together(legs, directory)
@@ -451,7 +425,7 @@ async def test_a_stage_says_how_much_waits(database: Database, collector: Collec
     await collector.store(*(leg(f"{n}") for n in range(5)))
     release = threading.Event()
 
-    def slow(legs: Sequence[Leg], directory: Directory | None) -> Sequence[Attribution]:
+    def slow(legs: Sequence[Leg], directory: Directory | None, _: Sequence[CelEvent]) -> Decided:
         release.wait(30)
         return together(legs, directory)
 

@@ -65,7 +65,7 @@ async def partitioned(database: Database) -> Database:
     async with collecting(database) as collector:
         await collector.store(leg("0.0"))
     async with database.connection() as connection:
-        for table in ("leg", "attribution"):
+        for table in ("leg", "attribution", "call"):
             await connection.execute(f"DROP TABLE {table}_0, {table}_10000000")
         await connection.execute("DELETE FROM partition_range WHERE family = 'leg'")
         await connection.execute("SELECT create_partitions(1000, 3000)")

@@ -15,6 +15,7 @@ from cdrd.store.attributions import (
     write_attributions,
     write_by_halves,
 )
+from cdrd.store.calls import Decided
 from cdrd.store.database import Database
 from cdrd.store.legs import ENRICH, Window, legs_of_calls
 from cdrd.store.statements import Row
@@ -119,7 +120,7 @@ async def test_what_is_known_is_read_after_the_claim(database: Database) -> None
     async with collecting(database) as collector:
         await collector.store(leg("1.0"))
     async with database.transaction() as connection:
-        assert await prepare_to_decide(connection) == (1, 0)
+        assert (await prepare_to_decide(connection))[:3] == (1, 0, 0)
     async with database.connection() as connection:
         assert await connection.fetchval("SHOW enable_seqscan") == "on"
 
@@ -262,20 +263,22 @@ async def test_what_the_database_refuses_is_found_and_replaced(
 ) -> None:
     """In small batches and in large ones, which are written in another way."""
     for wrong in WRONG:
-        calls = [[wrong], *([decided(n)] for n in range(2, count + 1))]
+        calls = [Decided([wrong]), *(Decided([decided(n)]) for n in range(2, count + 1))]
         with pytest.raises(RowRefused):
-            await write(database, *(attribution for call in calls for attribution in call), seen=1)
+            await write(database, *(one for call in calls for one in call.attributions), seen=1)
         replaced = []
         async with database.transaction() as connection:
             await write_by_halves(
                 connection,
                 calls,
                 Known(AcctId(1), 1),
-                instead=lambda call, _, seen=replaced: seen.append(call) or [decided(1, "instead")],
+                instead=lambda call, _, seen=replaced: (
+                    seen.append(call) or Decided([decided(1, "instead")])
+                ),
             )
             companies = await connection.fetch("DELETE FROM attribution RETURNING company")
 
-        assert replaced == [[wrong]]
+        assert replaced == [Decided([wrong])]
         assert sorted(row["company"] for row in companies) == ["acme"] * (count - 1) + ["instead"]
 
 

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from support.legs import leg as unstored
 
-from cdrd.enrich.batch import MOST_LEGS_OF_CALL, call_names, decide_calls
-from cdrd.records import AcctId, Attribution, Leg, UnattributedReason
+from cdrd.enrich.batch import MOST_LEGS_OF_CALL, Gathered, decide_calls
+from cdrd.records import AcctId, Attribution, CelEvent, Leg, UnattributedReason
+from cdrd.store.calls import Decided
 
 
 def leg(acctid: int, call: str | None = "1.0", *, pbx: str = "hq", **changes: object) -> Leg:
@@ -13,16 +14,16 @@ def leg(acctid: int, call: str | None = "1.0", *, pbx: str = "hq", **changes: ob
     return unstored(call, acctid=AcctId(acctid), pbx=pbx, **changes)
 
 
-def together(legs: Sequence[Leg]) -> Sequence[Attribution]:
+def together(legs: Sequence[Leg], _: Sequence[CelEvent] = ()) -> Decided:
     """Rules that tell which legs they were given together: the company is the list of their acctids."""
     company = " ".join(str(leg.acctid) for leg in legs)
-    return [Attribution(leg.acctid or AcctId(0), company=company) for leg in legs]
+    return Decided([Attribution(leg.acctid or AcctId(0), company=company) for leg in legs])
 
 
 def written(claimed: Sequence[Leg], others: Sequence[Leg] = ()) -> dict[int, str | None]:
     """What is written of each leg."""
-    decisions = decide_calls(claimed, others, together)
-    return {a.acctid: a.company for call in decisions.calls for a in call}
+    decisions = decide_calls(claimed, Gathered(others), together)
+    return {a.acctid: a.company for call in decisions.calls for a in call.attributions}
 
 
 def test_legs_of_one_linkedid_are_decided_together() -> None:
@@ -55,7 +56,7 @@ def test_the_rules_get_the_legs_in_the_order_of_acctid() -> None:
     assert written([leg(4), leg(6)], [leg(5), leg(1)])[4] == "1 4 5 6"
 
 
-def failing(legs: Sequence[Leg]) -> Sequence[Attribution]:
+def failing(legs: Sequence[Leg], _: Sequence[CelEvent]) -> Decided:
     """Rules that fail on one call."""
     if legs[0].linkedid == "poison":
         raise RecursionError("01908555101 goes in circles")
@@ -64,32 +65,29 @@ def failing(legs: Sequence[Leg]) -> Sequence[Attribution]:
 
 def test_a_call_that_the_rules_fail_on_is_parked_and_the_others_are_decided() -> None:
     legs = [leg(1), leg(2, "poison"), leg(3), leg(4, "poison")]
-    decisions = decide_calls(legs, [leg(0, "poison")], failing)
+    decisions = decide_calls(legs, Gathered([leg(0, "poison")]), failing)
 
     assert [list(fault.acctids) for fault in decisions.faults] == [[0, 2, 4]]
-    parked = {a.acctid for call in decisions.calls for a in call if a.reason == "fault"}
+    decided = [a for call in decisions.calls for a in call.attributions]
+    parked = {a.acctid for a in decided if a.reason == "fault"}
     assert parked == {0, 2, 4}
-    assert {a.company for call in decisions.calls for a in call} == {"1 3", None}
+    assert {a.company for call in decisions.calls for a in call.attributions} == {"1 3", None}
     assert decisions.outcomes() == {"attributed": 2, UnattributedReason.FAULT: 3}
 
 
 def test_rules_that_forget_a_leg_or_decide_one_twice_have_failed() -> None:
     legs = [leg(1), leg(2)]
-    for wrong in (together(legs)[:1], [*together(legs), together(legs)[0]], []):
-        decisions = decide_calls(legs, [], lambda _, wrong=wrong: wrong)
+    right = together(legs).attributions
+    for wrong in (right[:1], [*right, right[0]], []):
+        decisions = decide_calls(legs, Gathered(), lambda *_, wrong=wrong: Decided(wrong))
         assert decisions.outcomes() == {UnattributedReason.FAULT: 2}
         assert len(decisions.faults) == 1
 
 
 def test_legs_that_all_bear_one_name_are_no_call() -> None:
     legs = [leg(n, "constant") for n in range(MOST_LEGS_OF_CALL + 1)]
-    decisions = decide_calls(legs[-2:], legs[:-2], together)
+    decisions = decide_calls(legs[-2:], Gathered(legs[:-2]), together)
     assert decisions.oversized == ["constant"]
     assert written(legs[-2:], legs[:-2]) == {2000: "2000", 1999: "1999"}
 
     assert len(written(legs[-2:], legs[1:-2])) == MOST_LEGS_OF_CALL
-
-
-def test_each_call_is_asked_for_once() -> None:
-    legs = [leg(1), leg(2), leg(3, "2.0", linkedid=None), leg(4, None), leg(5, "")]
-    assert call_names(legs) == ["1.0", "2.0"]

@@ -1,0 +1,254 @@
+"""Calls as they are stored: decided from legs and channel events in whatever order these come."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from support.captured import channel_event_rows, custom_rows, master_rows
+from support.legs import START, collecting, leg
+from support.sources import ask, file_source
+from support.stages import nothing_waits, running, until
+from support.truth import COMPANIES, agrees, calls, directory, truths
+
+from cdrd.decode.event_rows import Place, cel_row
+from cdrd.enrich.deciding import decide_call
+from cdrd.enrich.stage import RE_ENRICH, apply_companies
+from cdrd.records import AcctId, Attribution, CallLeg, CallRecord, CelEvent, SourceKind
+from cdrd.store.calls import settled_horizon
+from cdrd.store.database import Database
+from cdrd.store.work import add_work
+
+LEGS, EVENTS = SourceKind.ASTERISK_CUSTOM, SourceKind.ASTERISK_CEL
+ALL = "cdr_custom and cel"
+SOON, DAY = timedelta(milliseconds=1), timedelta(days=1)
+NOT_AS_THEY_ARE = ("pbx", "call", "linkedids", "legs", "rules", "settled_by")
+"""What a row says in another way than a record."""
+Store = Callable[[Sequence[str]], Awaitable[Any]]
+
+
+@asynccontextmanager
+async def both(database: Database) -> AsyncIterator[tuple[Store, Store]]:
+    """A source of legs and one of events, of one PBX."""
+    await apply_companies(database, COMPANIES, applied_by="test")
+    async with (
+        file_source(database, "legs", LEGS) as legs,
+        file_source(database, "events", EVENTS) as events,
+    ):
+        yield legs.store, events.store
+
+
+def pieces(rows: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    for first in range(0, len(rows), size):
+        yield rows[first : first + size]
+
+
+async def stored_decisions(database: Database) -> dict[int, Attribution]:
+    """What is decided of each leg."""
+    columns = ", ".join(Attribution._fields[:-1])
+    rows = await ask(database, f"SELECT {columns} FROM attribution")  # noqa: S608 - our own names
+    return {row[0]: Attribution(*row) for row in rows}
+
+
+def transfer_event(transferee: str, consulted: str) -> str:
+    """Somebody handed the one call to the party of the other."""
+    extra = {"transferee_channel_uniqueid": transferee, "channel2_uniqueid": consulted}
+    event = CelEvent(START, "ATTENDEDTRANSFER", "5.0", transferee, "PJSIP/1-00000001", extra=extra)
+    return cel_row(event, Place(1, 0))
+
+
+def expected() -> dict[int, Attribution]:
+    """What the rules decide when they are given everything at once."""
+    return {
+        one.acctid: one._replace(rules="{}")
+        for call in calls("main", ALL)
+        for one in decide_call(call.legs, directory(), call.events).attributions
+    }
+
+
+async def legs_first(legs: Store, events: Store) -> None:
+    for rows in pieces(custom_rows("main"), 400):
+        await legs(rows)
+    for rows in pieces(channel_event_rows("main"), 3000):
+        await events(rows)
+
+
+async def events_first(legs: Store, events: Store) -> None:
+    for rows in pieces(channel_event_rows("main"), 3000):
+        await events(rows)
+    for rows in pieces(custom_rows("main"), 400):
+        await legs(rows)
+
+
+async def as_they_come(legs: Store, events: Store) -> None:
+    """Pieces of both by turns, as a PBX writes them."""
+    turns = 40
+    of_legs, of_events = custom_rows("main"), channel_event_rows("main")
+    for turn in range(turns):
+        for store, rows in ((events, of_events), (legs, of_legs)):
+            await store(rows[turn * len(rows) // turns : (turn + 1) * len(rows) // turns])
+
+
+@pytest.mark.parametrize("order", [legs_first, events_first, as_they_come])
+async def test_every_captured_call_is_decided_as_it_was_meant_whatever_comes_first(
+    database: Database, order: Callable[[Store, Store], Awaitable[None]]
+) -> None:
+    async with both(database) as (legs, events), running(database):
+        await order(legs, events)
+        await nothing_waits(database)
+
+    decided = await stored_decisions(database)
+    wrong = {
+        (truth.scenario, name)
+        for truth in truths("main")
+        for name, value in truth.expected.items()
+        if not agrees(value, getattr(decided[truth.leg.acctid or 0], name), name)
+    }
+    assert set() == wrong
+    assert expected() == decided
+    await rows_of_calls_are_right(database)
+
+
+async def rows_of_calls_are_right(database: Database) -> None:
+    """One row for each call, with what the rules say of it, and each leg in one of them."""
+    records = [decide_call(call.legs, directory(), call.events) for call in calls("main", ALL)]
+    columns = [name for name in CallRecord._fields if name not in NOT_AS_THEY_ARE]
+    told = ", ".join(columns)
+    rows = await ask(
+        database,
+        f"SELECT acctids, roles, end_reasons, linkedids, events, {told} FROM call WHERE effective",  # noqa: S608 - our own names
+    )
+
+    def order(row: Sequence[Any]) -> int:
+        return min(row[0])
+
+    wanted = [
+        (
+            *([getattr(leg, name) for leg in one.record.legs] for name in CallLeg._fields),
+            list(one.record.linkedids),
+            one.events,
+            *(getattr(one.record, name) for name in columns),
+        )
+        for one in records
+        if one.record is not None
+    ]
+    for one, row in zip(sorted(wanted, key=order), sorted(rows, key=order), strict=True):
+        assert one == row
+    legs = [acctid for row in rows for acctid in row[0]]
+    assert sorted(legs) == list(range(1, len(custom_rows("main")) + 1))
+
+
+async def call_rows(database: Database) -> list[tuple[Any, ...]]:
+    """What a call's row says of itself, in the order of the first legs."""
+    return list(
+        await ask(
+            database,
+            "SELECT call_id, acctids, settled_by, holds_from, effective, joined_into"
+            " FROM call ORDER BY call_id",
+        )
+    )
+
+
+async def settled(database: Database) -> bool:
+    """Whether nothing more is expected of any call."""
+    [[unsettled]] = await ask(
+        database, "SELECT count(*) FROM call WHERE effective AND settled_by IS NULL"
+    )
+    return not unsettled
+
+
+async def test_a_call_is_settled_when_its_events_say_that_it_is_over(database: Database) -> None:
+    """Although quiet calls would not be settled for a day, and nothing comes that could wake anybody."""
+    names = {call.events[0].linkedid for call in calls("main", ALL)[:3]}
+    async with both(database) as (legs, events), running(database, settle_after=DAY):
+        await events([row for row in channel_event_rows("main") if names & {*row.split("\t")}])
+        await legs([row for row in custom_rows("main") if names & {*row.split("\t")}])
+        await nothing_waits(database)
+        assert await settled_horizon(database) == 0
+        await until(lambda: settled(database), "all calls are settled")
+
+    assert {row[2] for row in await call_rows(database)} == {"events"}
+    assert await settled_horizon(database) == len(await stored_decisions(database))
+
+
+async def test_a_quiet_call_is_settled_and_a_late_leg_holds_only_itself(
+    database: Database,
+) -> None:
+    async with collecting(database) as collector, running(database, settle_after=SOON):
+        await collector.store(leg("1.0"), leg("2.0"))
+        await nothing_waits(database)
+        await until(lambda: settled(database), "both calls are settled")
+        assert await settled_horizon(database) == 2
+        [before] = await ask(database, "SELECT max(revision) FROM call")
+    async with collecting(database) as collector, running(database, settle_after=DAY):
+        await collector.store(leg("1.0"))
+        await nothing_waits(database)
+        rows = await call_rows(database)
+        assert rows[0] == (1, [1, 3], None, 3, True, None)
+        assert rows[1][2:4] == ("quiet", None)
+        assert await settled_horizon(database) == 2
+        [after] = await ask(database, "SELECT max(revision) FROM call")
+        assert after > before
+
+
+async def test_what_is_decided_again_stays_settled(database: Database) -> None:
+    async with collecting(database) as collector, running(database, settle_after=SOON):
+        await collector.store(leg("1.0"), leg("2.0"))
+        await nothing_waits(database)
+        await until(lambda: settled(database), "both calls are settled")
+        async with database.transaction() as connection:
+            await add_work(connection, RE_ENRICH, [(AcctId(1), AcctId(2))])
+        [[before]] = await ask(database, "SELECT max(decided_at) FROM call")
+        await nothing_waits(database)
+        [[after]] = await ask(database, "SELECT min(decided_at) FROM call")
+        assert after > before
+        assert {row[2] for row in await call_rows(database)} == {"quiet"}
+
+
+async def test_two_calls_that_turn_out_to_be_one_become_one_row(database: Database) -> None:
+    """The row that was there says which one it was joined into."""
+    async with (
+        file_source(database, "events", EVENTS) as events,
+        collecting(database, "hq") as collector,
+        running(database),
+    ):
+        await collector.store(leg("10.0"), leg("20.0"))
+        await nothing_waits(database)
+        assert [row[1] for row in await call_rows(database)] == [[1], [2]]
+        assert await settled_horizon(database) == 0
+        await events.store([transfer_event("10.0", "20.0")])
+        await nothing_waits(database)
+
+    first, second = await call_rows(database)
+    assert first == (1, [1, 2], None, 1, True, None)
+    assert second[3:] == (None, False, 1)
+
+
+async def test_events_of_calls_without_legs_wait_for_nobody(database: Database) -> None:
+    """Most events are of calls that still go on."""
+    async with both(database) as (_, events), running(database):
+        await events(channel_event_rows("main")[:500])
+        await nothing_waits(database)
+
+    assert await call_rows(database) == []
+
+
+async def test_legs_of_a_plain_file_that_only_a_channel_s_name_joins_are_one_call(
+    database: Database,
+) -> None:
+    """Without linkedid the two ends of a Local channel have nothing else in common."""
+    await apply_companies(database, COMPANIES, applied_by="test")
+    plain = [call for call in calls("variants/gmt_plain", "cdr_csv") if len(call.legs) > 1]
+    async with file_source(database, "legs") as legs, running(database):
+        for row in master_rows("variants/gmt_plain"):
+            await legs.store([row])
+        await nothing_waits(database)
+
+    rows = [row[1] for row in await call_rows(database) if row[4]]
+    assert len(plain) > 3
+    assert sorted(sorted(row) for row in rows if len(row) > 1) == sorted(
+        sorted(leg.acctid or 0 for leg in call.legs) for call in plain
+    )

@@ -1,0 +1,61 @@
+"""The enrich stage as it runs, and how a test waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from cdrd.enrich.deciding import decide_call
+from cdrd.enrich.stage import RE_ENRICH, Rules, enrich
+from cdrd.settings import EnrichSettings
+from cdrd.store.database import Database
+from cdrd.store.events import EVENTS
+from cdrd.store.legs import ENRICH
+from cdrd.store.work import waiting
+
+
+@asynccontextmanager
+async def running(
+    database: Database, rules: Rules = decide_call, **settings: Any
+) -> AsyncIterator[asyncio.Event]:
+    """A stage until the end of the block, or until the event is set."""
+    stopping = asyncio.Event()
+    stage = asyncio.create_task(
+        enrich(
+            EnrichSettings().model_copy(update=settings),
+            database=database,
+            beat=lambda: None,
+            stopping=stopping,
+            rules=rules,
+        )
+    )
+    try:
+        yield stopping
+    finally:
+        stopping.set()
+        async with asyncio.timeout(30):
+            await stage
+
+
+async def until(fact: Callable[[], Awaitable[Any]], what: str) -> None:
+    """Polls until a fact holds; no healthy run comes near the deadline."""
+    try:
+        async with asyncio.timeout(30):
+            while not await fact():  # noqa: ASYNC110 - the fact is in the database
+                await asyncio.sleep(0.01)
+    except TimeoutError:
+        pytest.fail(f"not within 30 s: {what}")
+
+
+async def nothing_waits(database: Database) -> None:
+    """Until no leg and no event waits, to be decided or to be decided again."""
+
+    async def done() -> bool:
+        stages = (ENRICH, RE_ENRICH, EVENTS)
+        return not any([(await waiting(database, stage)).legs for stage in stages])
+
+    await until(done, "nothing waits")
