@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple
-from zoneinfo import ZoneInfo
 
 from cdrd.decode import carrier_values as values
 from cdrd.decode.carrier_lines import Joining, Line, numbered_lines, whole_records, without_footer
@@ -50,7 +49,8 @@ class RowReader:
     def __init__(self, mapping: CarrierMapping, layout: Layout) -> None:
         self._mapping = mapping
         self._layout = layout
-        self._zone = ZoneInfo(mapping.zone)
+        self._times = values.Times(mapping)
+        self._mapped = frozenset(layout.places.values())
         self._fewest = 1 + max(layout.places.values())
         self._quote = mapping.quote.encode(mapping.encoding) if mapping.quote else None
 
@@ -95,7 +95,7 @@ class RowReader:
     def _row(self, line: Line, fields: Sequence[str]) -> CarrierRow | Rejected:
         texts = {name: fields[at].strip() for name, at in self._layout.places.items()}
         read = _Values(texts, self._mapping)
-        date = read.instant(self._zone)
+        date = read.instant(self._times)
         duration = read.checked("duration", values.seconds(texts["duration"], self._mapping))
         cost = read.checked("cost", values.money(texts["cost"], self._mapping))
         currency = texts.get("currency") or self._mapping.currency
@@ -123,11 +123,10 @@ class RowReader:
         self, fields: Sequence[str], texts: Mapping[str, str], *, is_cut: bool
     ) -> dict[str, Any] | None:
         names = self._layout.names
-        mapped = set(self._layout.places.values())
         extra: dict[str, Any] = {
             names[at] if at < len(names) else f"column {at + 1}": text.strip()
             for at, text in enumerate(fields)
-            if at not in mapped and text.strip()
+            if at not in self._mapped and text.strip()
         }
         if is_cut:
             extra["duration"] = texts["duration"]
@@ -144,10 +143,12 @@ class _Values:
         if not texts["called"]:
             self.problems.append((Reason.MISSING_FIELD, f"{self._column('called')} is empty"))
 
-    def instant(self, zone: ZoneInfo) -> datetime | None:
+    def instant(self, times: values.Times) -> datetime | None:
         """The time of the call, of one column or two."""
-        printed = " ".join(self._texts[name] for name in ("date", "time") if name in self._texts)
-        found = values.instant(printed, self._mapping, zone)
+        texts = self._texts
+        found = times.instant(
+            f"{texts['date']} {texts['time']}" if "time" in texts else texts["date"]
+        )
         if isinstance(found, str):
             self.problems.append((Reason.BAD_TIME, f"{self._column('date')}: {found}"))
             return None
@@ -190,6 +191,8 @@ def layout_of(header: Sequence[Line], mapping: CarrierMapping) -> Layout | Rejec
 
 def _parsed(text: str, mapping: CarrierMapping) -> list[str]:
     """The columns of one record; none if it is no CSV."""
+    if text and "\r" not in text and "\n" not in text and (mapping.quote or "\n") not in text:
+        return text.split(mapping.delimiter)
     quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if mapping.quote else csv.QUOTE_NONE
     reader = csv.reader(
         [text],

@@ -7,8 +7,8 @@ the footer are left, and so is a quote that may still be closed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC
+import re
+from collections.abc import Iterator, Sequence
 
 from cdrd.decode.carrier import RowReader, layout_of
 from cdrd.decode.carrier_lines import Line, numbered_lines
@@ -16,6 +16,8 @@ from cdrd.decode.carrier_mapping import CarrierMapping
 from cdrd.decode.copytext import NULL, escaped, json_text
 from cdrd.errors import SettingsError
 from cdrd.records import CarrierRow, Chunk, DecodedChunk, Rejected
+
+_SPECIAL = re.compile(r"[\\\t\r\n]")
 
 
 def header_of(beginning: bytes, mapping: CarrierMapping) -> bytes:
@@ -81,20 +83,22 @@ class CarrierDecoder:
 
 def carrier_copy_row(carrier: str, row: CarrierRow, record: Line) -> str:
     """A row as a line of COPY text, columns in the order of CARRIER_COLUMNS."""
-    identity = row.carrier_call_id
-    return "\t".join(
-        (
-            f"{record.number}\t{record.offset}\t{carrier}",
-            NULL if identity is None else escaped(identity),
-            row.calldate.astimezone(UTC).isoformat(" "),
-            escaped(row.caller),
-            escaped(row.called),
-            f"{row.duration}\t{row.cost:f}",
-            *map(escaped, (row.currency, row.charge_band, row.direction, row.description)),
-            NULL if row.extra is None else escaped(json_text(row.extra)),
-            f"\\\\x{record.raw.hex()}",
-        )
+    identity, extra = row.carrier_call_id, row.extra
+    parties = _escaped((row.caller, row.called))
+    words = _escaped((row.currency, row.charge_band, row.direction, row.description))
+    return (
+        f"{record.number}\t{record.offset}\t{carrier}"
+        f"\t{NULL if identity is None else escaped(identity)}"
+        f"\t{row.calldate.isoformat(' ')}\t{parties}\t{row.duration}\t{row.cost:f}\t{words}"
+        f"\t{NULL if extra is None else escaped(json_text(extra))}\t\\\\x{record.raw.hex()}"
     )
+
+
+def _escaped(texts: Sequence[str]) -> str:
+    """Texts as COPY wants them, in their columns."""
+    if _SPECIAL.search("".join(texts)):
+        return "\t".join(map(escaped, texts))
+    return "\t".join(texts)
 
 
 def _lines(data: bytes) -> list[bytes]:

@@ -41,13 +41,15 @@ def numbered_lines(lines: Iterable[bytes], *, line: int = 1, offset: int = 0) ->
 
 def without_footer(lines: Iterator[Line], count: int, *, max_bytes: int) -> Iterator[Line]:
     """All lines but the last `count` that are not empty."""
+    if not count:
+        yield from lines
     last: deque[Line] = deque()
     held = 0
     for line in lines:
         last.append(line)
         held += bool(line.raw.strip())
         may_be_footer = len(line.raw) <= max_bytes
-        while last and (held > count or not may_be_footer or not count):
+        while last and (held > count or not may_be_footer):
             held -= bool(last[0].raw.strip())
             yield last.popleft()
 

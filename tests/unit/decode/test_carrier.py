@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdrd.decode.carrier import carrier_rows
+from cdrd.decode.carrier import _parsed, carrier_rows
 from cdrd.decode.carrier_mapping import CarrierMapping
+from cdrd.decode.carrier_values import Times
 from cdrd.records import CarrierRow, Reason, Rejected
 
 MAPPING = CarrierMapping(
@@ -300,3 +303,35 @@ def test_anything_is_survived_and_good_rows_with_it(pieces: list[str]) -> None:
     ]
     for mapping in (NUMBERED, replace(NUMBERED, quote=None)):
         assert isinstance(rows(noise.encode("latin-1", errors="replace"), mapping), list)
+
+
+FORMS = ["%Y-%m-%d %H:%M:%S", "%d.%m.%Y %H:%M", "%m/%d/%Y", "%Y%m%d%H%M%S", "%S:%M:%H %d-%m-%Y"]
+
+
+@given(
+    st.sampled_from(FORMS),
+    st.one_of(
+        st.integers(-300_000_000, 7_300_000_000).map(
+            lambda epoch: datetime.fromtimestamp(epoch, UTC)
+        ),
+        st.text("0123456789-/.: é٣", max_size=20),
+    ),
+)
+def test_a_usual_time_is_what_strptime_makes_of_it(form: str, given_time: Any) -> None:
+    text = given_time.strftime(form) if isinstance(given_time, datetime) else given_time
+    times = Times(replace(NUMBERED, date_format=form, zone="Europe/London"))
+    try:
+        printed = datetime.strptime(text, form).replace(tzinfo=ZoneInfo("Europe/London"))
+    except ValueError:
+        assert isinstance(times.instant(text), str)
+        return
+    found = times.instant(text)
+    if 1970 <= printed.astimezone(UTC).year < 2200:
+        assert found == printed.astimezone(UTC)
+    else:
+        assert isinstance(found, str)
+
+
+@given(st.text(";,abc '\t\u00a0\u2028", min_size=1))
+def test_a_row_without_quotes_is_what_csv_makes_of_it(text: str) -> None:
+    assert _parsed(text, NUMBERED) == next(csv.reader([text], strict=True))
