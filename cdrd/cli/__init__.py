@@ -20,6 +20,7 @@ _ALONE = "forward"
 """A command that is imported without the others: it runs on machines that have no memory for them."""
 _MODULES = (
     "access",
+    "attribute",
     "daemon",
     "demo",
     "directory",
