@@ -35,7 +35,15 @@ def run(*command: str, **options: Any) -> subprocess.CompletedProcess[str]:
 
 def psql(dsn: str, *commands: str) -> str:
     """Runs commands of psql in one session."""
-    words = [word for command in commands for word in ("-c", command)]
+    return _psql(dsn, *(word for command in commands for word in ("-c", command)))
+
+
+def psql_file(dsn: str, path: Path) -> str:
+    """Runs the statements of a file, each by itself."""
+    return _psql(dsn, "-f", str(path))
+
+
+def _psql(dsn: str, *words: str) -> str:
     program = postgresql_program("psql")
     return run(program, "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", *words, dsn).stdout
 

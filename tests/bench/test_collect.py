@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
 import time
@@ -10,16 +9,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import asyncpg
 import pytest
 from bench.backlog import Backlog
 from bench.conftest import NEWEST, Daemons, Material, copied_in
 from bench.figures import Figures, cpu_per_leg, per_second, ratio
 from bench.loaders import pgloader, rsyslog
-from bench.programs import Look, daemon_cpu
+from bench.programs import Look, daemon_cpu, psql, psql_file, seconds_of
 
 ROUNDS = 3
-ROWS_ONE_BY_ONE = 3_000
+ROWS_ONE_BY_ONE = 10_000
 LINES = 100_000
 
 
@@ -57,19 +55,11 @@ def collected_in(tmp_path: Path, daemons: Daemons) -> CollectedIn:
     return measure
 
 
-async def inserted_in(dsn: str, rows: list[asyncpg.Record]) -> float:
-    """Seconds of inserting rows one by one, each committed, by a prepared statement."""
-    connection = await asyncpg.connect(dsn)
-    names = ", ".join(rows[0].keys())
-    places = ", ".join(f"${number}" for number in range(1, len(rows[0]) + 1))
-    insert = await connection.prepare(f"INSERT INTO leg ({names}) VALUES ({places})")  # noqa: S608 - own columns
-    started = time.perf_counter()
-    for row in rows:
-        await insert.fetch(*row.values())
-    ended = time.perf_counter()
-    assert await connection.fetchval("SELECT count(*) FROM leg") == len(rows)
-    await connection.close()
-    return ended - started
+def inserted_in(dsn: str, statements: Path) -> float:
+    """Seconds of inserting rows one by one as cdr_pgsql does: a text and a commit for each."""
+    seconds = seconds_of(lambda: psql_file(dsn, statements))
+    assert psql(dsn, "SELECT count(*) FROM leg").strip() == str(ROWS_ONE_BY_ONE)
+    return seconds
 
 
 def test_collect_against_copy(
@@ -97,18 +87,24 @@ def test_collect_against_one_row_inserts(
     material: Material,
     make_database: Callable[[], str],
     collected_in: CollectedIn,
+    tmp_path: Path,
     figures: Figures,
 ) -> None:
     dsn = make_database()
     ours = collected_in(dsn, material.csv, material.count).seconds / material.count
-    with Look(dsn) as look:
-        rows = look.rows(
-            f"SELECT {material.copy_columns} FROM leg WHERE acctid <= $1 ORDER BY acctid",  # noqa: S608 - own columns
-            ROWS_ONE_BY_ONE,
+    columns = Material.copy_columns
+    values = " || ', ' || ".join(f"quote_nullable({column})" for column in columns.split(", "))
+    statements = tmp_path / "inserts.sql"
+    statements.write_text(
+        psql(
+            dsn,
+            f"SELECT 'INSERT INTO leg ({columns}) VALUES (' || {values} || ');'"  # noqa: S608 - own columns
+            f" FROM leg WHERE strpos(clid, chr(10)) = 0 ORDER BY acctid LIMIT {ROWS_ONE_BY_ONE}",
         )
-    other = asyncio.run(inserted_in(make_database(), rows)) / len(rows)
+    )
+    other = inserted_in(make_database(), statements) / ROWS_ONE_BY_ONE
     figures.add(
-        "collect, against one-row inserts with a commit each (prepared, same table)",
+        "collect, against one-row inserts with a commit each (as cdr_pgsql does, same table)",
         ours=per_second(1, ours, "legs"),
         other=per_second(1, other, "legs"),
         ratio=ratio([ours], [other]),
