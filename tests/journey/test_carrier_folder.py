@@ -139,3 +139,19 @@ def test_a_daemon_with_a_wrong_carrier_file_does_not_start(office: Delivered) ->
     ended = cdrd("-c", str(office.config), "run")
     assert ended.returncode == 78
     assert "there is no such file for the carrier alpha" in ended.stderr
+
+
+def test_a_file_that_comes_by_both_ways_in_the_same_moment_is_stored_once(
+    office: Delivered,
+) -> None:
+    office.daemon.start()
+    for number in range(6):
+        text = bill(number * 500, number * 500 + 500)
+        by_hand = office.write(f"{number}.csv", text)
+        office.deliver(f"{number}.csv", text)
+        office.load(by_hand)
+    decided = ["finished"] * 6 + ["held"] * 6
+    wait_until(lambda: sorted(office.states()) == decided, what="one of each pair is held")
+
+    assert (office.count(), office.daemon.stop()) == (3000, 0)
+    assert every_record_is_accounted_for(office.dsn)
