@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from cdrd.records import AcctId, Principal
+from cdrd.records import AcctId, Principal, Revision
 from cdrd.store.database import Database
 from cdrd.store.statements import statement
 
@@ -39,6 +39,19 @@ class Page:
     count: int
     undecided: int
     """How many of them the enrich stage has not decided."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What became otherwise after a revision, up to another one."""
+
+    rows: bytes
+    """As of a page, in the order of their revisions."""
+    count: int
+    withdrawn: list[AcctId]
+    """Rows that the principal saw once, and does not see any more."""
+    revision: Revision
+    """All changes up to here are told; from here it goes on."""
 
 
 async def horizon(database: Database, stage: str, *, deadline: timedelta | None) -> AcctId:
@@ -119,3 +132,38 @@ async def _slice(
         row = await statement(name).row(connection, **values)
     assert row is not None  # noqa: S101 - an aggregate has one row
     return Page(row["rows"] or b"", row["count"], row["undecided"]), row["rest_from"]
+
+
+_MOST_LOOKS = 20
+"""Statements of an answer: a principal that sees little would have all changes looked through at once."""
+
+
+async def changes(
+    database: Database, principal: Principal, *, since: Revision, scope: Scope
+) -> Changes:
+    """What changed of the rows that were served: up to `scope.upto`, and at most `scope.most` of them.
+
+    Whoever asks again with the revision that is returned gets the next ones. Between two statements
+    no connection is held.
+    """
+    told = Changes(b"", 0, [], since)
+    for _ in range(_MOST_LOOKS):
+        async with database.connection() as connection:
+            row = await statement("changed_page").row(
+                connection,
+                companies=principal.companies,
+                since=told.revision,
+                upto=scope.upto,
+                looked_at=SLICE,
+                most=min(scope.most - told.count, SLICE),
+            )
+        assert row is not None  # noqa: S101 - an aggregate has one row
+        told = Changes(
+            b",".join(rows for rows in (told.rows, row["rows"]) if rows),
+            told.count + row["count"],
+            [*told.withdrawn, *row["withdrawn"]],
+            Revision(row["revision"]),
+        )
+        if not row["more"] or told.count >= scope.most:
+            break
+    return told

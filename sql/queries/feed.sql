@@ -146,3 +146,89 @@ FROM islands
 GROUP BY island
 HAVING min(first_acctid) <= :upto AND max(last_acctid) >= :first
 ORDER BY 1;
+
+-- name: changed_page(companies, since, upto, looked_at, most)
+-- Rows of /rest/call/read that became others after revision `since`, in the order of their revisions, and, for who sees
+-- only some companies, the acctids of rows that are none of theirs any more. `revision` says up to where that is all:
+-- who goes on from there misses nothing, since revisions are in commit order. Rows after `upto` have not been served,
+-- and are served as they will be then. Only `looked_at` changes are looked at, whoever's they are.
+WITH looked AS MATERIALIZED (
+    SELECT acctid, revision, company, target, bill_to
+    FROM attribution
+    WHERE changed AND revision > :since
+    ORDER BY revision
+    LIMIT :looked_at
+),
+
+taken_away AS MATERIALIZED (
+    SELECT found.acctid, found.revision
+    FROM unnest(:companies::text[]) AS mine (company)
+    CROSS JOIN LATERAL (
+        SELECT acctid, revision
+        FROM withdrawn
+        WHERE withdrawn.company = mine.company AND revision > :since
+        ORDER BY revision
+        LIMIT :looked_at
+    ) AS found
+    ORDER BY found.revision
+    LIMIT :looked_at
+),
+
+theirs AS MATERIALIZED (
+    SELECT acctid, revision
+    FROM looked
+    WHERE
+        acctid <= :upto
+        AND (
+            :companies::text[] IS NULL
+            OR company = ANY(:companies)
+            OR target = ANY(:companies)
+            OR bill_to = ANY(:companies)
+        )
+    ORDER BY revision
+    LIMIT :most
+),
+
+reached AS MATERIALIZED (
+    SELECT least(
+        (SELECT value FROM counter WHERE name = 'revision'),
+        (SELECT CASE WHEN count(*) = :looked_at THEN max(revision) END FROM looked),
+        (SELECT CASE WHEN count(*) = :looked_at THEN max(revision) END FROM taken_away),
+        (SELECT CASE WHEN count(*) = :most THEN max(revision) END FROM theirs)
+    ) AS revision
+),
+
+page AS MATERIALIZED (
+    SELECT theirs.revision, one.cdr
+    FROM theirs
+    JOIN reached ON theirs.revision <= reached.revision
+    CROSS JOIN LATERAL (
+        SELECT raw_cdr(leg, attribution) AS cdr
+        FROM leg
+        CROSS JOIN attribution
+        WHERE leg.acctid = theirs.acctid AND attribution.acctid = theirs.acctid
+        LIMIT 1
+    ) AS one
+)
+
+SELECT
+    (SELECT convert_to(string_agg(cdr, ',' ORDER BY revision), 'UTF8') FROM page) AS rows,
+    (SELECT count(*) FROM page) AS count,
+    reached.revision,
+    array(
+        SELECT DISTINCT gone.acctid
+        FROM taken_away AS gone
+        CROSS JOIN LATERAL (
+            SELECT
+                company = ANY(:companies) IS TRUE
+                OR target = ANY(:companies) IS TRUE
+                OR bill_to = ANY(:companies) IS TRUE AS seen
+            FROM attribution
+            WHERE attribution.acctid = gone.acctid
+            LIMIT 1
+        ) AS now
+        WHERE gone.revision <= reached.revision AND gone.acctid <= :upto AND NOT now.seen
+        ORDER BY gone.acctid
+    ) AS withdrawn,
+    reached.revision < (SELECT value FROM counter WHERE name = 'revision') AS more
+FROM reached;

@@ -116,3 +116,25 @@ async def test_the_plan_that_is_made_while_nothing_is_stored_reads_no_whole_tabl
     found = await scans(dsn, statement(name), values, mode="force_generic_plan")
 
     assert not [node for node in found if node["Node Type"] == "Seq Scan"]
+
+
+@pytest.mark.parametrize("companies", ["NULL", "ARRAY['acme', 'rare']"])
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.usefixtures("two_partitions")
+async def test_changes_are_found_by_their_revisions(
+    dsn: str, database: Database, mode: str, companies: str
+) -> None:
+    """However many legs never changed; and while nothing did, no table is read at all."""
+    values = {"companies": companies, "since": "100", "upto": str(LAST)}
+    values |= {"looked_at": "500", "most": "500"}
+    for changed in (0, 2000):
+        async with database.connection() as connection:
+            await connection.execute(
+                "UPDATE attribution SET changed = true WHERE acctid % 10 = 0 AND $1::integer > 0",
+                changed,
+            )
+            await connection.execute("ANALYZE attribution")
+        found = await scans(dsn, statement("changed_page"), values, mode=mode)
+        tables = [node for node in found if node["Relation Name"] != "counter"]
+        read = {(n["Relation Name"], n["Node Type"], rows_read(n)) for n in tables}
+        assert {one for one in read if one[2] > 501} == set()

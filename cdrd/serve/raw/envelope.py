@@ -9,7 +9,7 @@ from typing import Any
 from cdrd.records import Principal
 from cdrd.serve.raw.request import ReadRequest
 from cdrd.serve.refusal import Refusal
-from cdrd.store.feed import Page
+from cdrd.store.feed import Changes, Page
 
 
 def failure(refusal: Refusal) -> dict[str, Any]:
@@ -32,6 +32,19 @@ def whole(asked: ReadRequest, pages: Sequence[Page]) -> bytes:
     """A page of which everything is here."""
     rows = b",".join(page.rows for page in pages)
     return b"".join((head(asked), rows, tail(sum(page.count for page in pages))))
+
+
+def changed(asked: ReadRequest, told: Changes) -> bytes:
+    """What became otherwise: rows as of a page, what is withdrawn, and from where to go on."""
+    return b"".join(
+        (
+            f'{{"result":"success","sinceRevision":{asked.since},"maxRows":{asked.most},'.encode(),
+            f'"revision":{told.revision},"withdrawn":{json.dumps(told.withdrawn)},'.encode(),
+            b'"values":[',
+            told.rows,
+            tail(told.count),
+        )
+    )
 
 
 async def parts(

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from cdrd.records import AcctId
+from cdrd.records import AcctId, Revision
 from cdrd.serve.body import shortened
 from cdrd.serve.credentials import Password
 from cdrd.serve.refusal import Refusal, bad_input
@@ -46,6 +46,29 @@ class _Scope(_Strict):
     queuedata: bool | None = None
     cachedata: bool | None = None
     raw: bool | None = None
+    settled: bool | None = None
+    since_revision: Annotated[_Whole, Field(ge=0, le=_LAST_ACCTID)] | None = Field(
+        None, alias="sinceRevision"
+    )
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> Self:
+        told = {
+            "minID": self.min_id is not None,
+            "minDate": self.min_date is not None,
+            "maxDate": self.max_date is not None,
+            "raw": self.raw is True,
+        }
+        besides = [name for name, given in told.items() if given]
+        if self.since_revision is not None and besides:
+            raise PydanticCustomError(
+                "order", "sinceRevision goes without {besides}", {"besides": ", ".join(besides)}
+            )
+        if self.settled and self.raw:
+            raise PydanticCustomError(
+                "order", "settled waits for what raw does not wait for; give one of them"
+            )
+        return self
 
     @model_validator(mode="after")
     def _dates_in_order(self) -> Self:
@@ -92,6 +115,10 @@ class ReadRequest:
     """Read up to the newest leg, without waiting until it is decided."""
     password: Password | None
     """From the `auth` object of the body."""
+    settled: bool = False
+    """Read up to the first leg whose call is not settled."""
+    since: Revision | None = None
+    """Read what changed after that, in place of what is new."""
 
 
 def read_request(data: Mapping[str, Any], *, default_rows: int, max_rows: int) -> ReadRequest:
@@ -110,6 +137,8 @@ def read_request(data: Mapping[str, Any], *, default_rows: int, max_rows: int) -
         min_date=_date(scope.min_date),
         max_date=_date(scope.max_date),
         raw=scope.raw is True,
+        settled=scope.settled is True,
+        since=None if scope.since_revision is None else Revision(scope.since_revision),
         password=None if asked.auth is None else Password(asked.auth.username, asked.auth.password),
     )
 
@@ -142,7 +171,7 @@ def _date(milliseconds: int | None) -> datetime | None:
     return None if milliseconds is None else _EPOCH + timedelta(milliseconds=milliseconds)
 
 
-_FLAG_NAMES = frozenset({"queuedata", "cachedata", "raw"})
+_FLAG_NAMES = frozenset({"queuedata", "cachedata", "raw", "settled"})
 _KEYS: Mapping[str, Sequence[str]] = {
     "": ("type", "scope", "auth"),
     "scope": tuple(field.alias or name for name, field in _Scope.model_fields.items()),
@@ -153,7 +182,7 @@ _KEYS: Mapping[str, Sequence[str]] = {
 def _allowed(name: str, max_rows: int) -> str:
     """What a field takes, in words."""
     match name:
-        case "minID":
+        case "minID" | "sinceRevision":
             return f"a whole number from 0 to {_LAST_ACCTID} is allowed"
         case "maxRows":
             return f"a whole number from 1 to {max_rows} is allowed"

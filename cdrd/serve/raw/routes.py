@@ -24,8 +24,9 @@ from cdrd.serve.raw.request import ReadRequest, login_request, read_request, sco
 from cdrd.serve.refusal import bad_input, forbidden
 from cdrd.serve.sending import compress, json_answer, stream
 from cdrd.settings import ServeSettings
+from cdrd.store.calls import settled_horizon
 from cdrd.store.database import Database
-from cdrd.store.feed import SLICE, Page, Scope, horizon, newest, raw_pages
+from cdrd.store.feed import SLICE, Page, Scope, changes, horizon, newest, raw_pages
 from cdrd.store.legs import ENRICH
 
 _READERS = frozenset({Permission.SYSTEM_ADMIN, Permission.BILLING_CALL_SUMMARY})
@@ -67,6 +68,10 @@ class RawCdrs:
             max_date=asked.max_date,
         )
         with self._door.reading(principal):
+            if asked.since is not None:
+                async with self._door.turn():
+                    told = await changes(self._database, principal, since=asked.since, scope=scope)
+                return _whole(request, envelope.changed(asked, told))
             async with aclosing(raw_pages(self._database, principal, scope)) as pages:
                 return await _answer(request, asked, self._door.in_turn(pages))
 
@@ -88,6 +93,8 @@ class RawCdrs:
         A principal that sees only some companies sees nothing of a leg that is not decided yet, and
         its poller would go past it: for it the horizon has no deadline.
         """
+        if asked.settled:
+            return await settled_horizon(self._database)
         if principal.companies is not None:
             if asked.raw:
                 raise forbidden(
@@ -148,7 +155,10 @@ async def _answer(
         rows += page.count
         if SLICE <= rows < asked.most:
             return await _streamed(request, asked, here, pages)
-    body = envelope.whole(asked, here)
+    return _whole(request, envelope.whole(asked, here))
+
+
+def _whole(request: web.Request, body: bytes) -> web.Response:
     response = web.Response(body=body, content_type="application/json")
     compress(request, response, size=len(body))
     return response

@@ -52,6 +52,32 @@ def test_every_key_of_a_body_is_understood() -> None:
     )
 
 
+def test_settled_calls_and_changes_are_asked_for() -> None:
+    assert asked({"scope": {"settled": True, "minID": 7}}).settled
+    changed = asked({"scope": {"settled": False, "sinceRevision": 12.0, "maxRows": 5}})
+    assert (changed.since, changed.most, changed.settled) == (12, 5, False)
+    query = scope_of_query([("settled", "TRUE"), ("sinceRevision", "0")])
+    assert query == {"scope": {"settled": True, "sinceRevision": 0}}
+
+
+@pytest.mark.parametrize(
+    ("scope", "words"),
+    [
+        ({"sinceRevision": 1, "minID": 0}, "scope: sinceRevision goes without minID"),
+        (
+            {"sinceRevision": 1, "minDate": 0, "maxDate": 9, "raw": True},
+            "scope: sinceRevision goes without minDate, maxDate, raw",
+        ),
+        ({"settled": True, "raw": True}, "scope: settled waits for what raw does not wait for"),
+        ({"sinceRevision": -1}, "scope.sinceRevision: -1 is wrong; a whole number from 0"),
+        ({"settled": 1}, "scope.settled: 1 is wrong; true or false is allowed"),
+        ({"sincerevision": 1}, "did you mean sinceRevision?"),
+    ],
+)
+def test_scopes_that_contradict_themselves_are_refused(scope: dict[str, Any], words: str) -> None:
+    assert words in refused({"scope": scope})
+
+
 def test_null_is_as_good_as_absent() -> None:
     scope = dict.fromkeys(("minID", "maxRows", "minDate", "maxDate", "raw", "queuedata"))
 
@@ -63,7 +89,7 @@ def test_a_whole_number_may_be_written_with_a_point() -> None:
 
 
 BIG = 2**63 - 1
-KEYS = "minID, maxRows, minDate, maxDate, queuedata, cachedata, raw"
+KEYS = "minID, maxRows, minDate, maxDate, queuedata, cachedata, raw, settled, sinceRevision"
 DATES = "milliseconds since 1970 in UTC are allowed, a whole number from 0 to 253402300799999"
 
 

@@ -1,0 +1,218 @@
+"""Settled calls, and what became otherwise after it was served."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+from support.reading import (
+    MORNING,
+    add_user,
+    decided,
+    decided_legs,
+    serving,
+    store_attributions,
+    store_legs,
+    store_work,
+)
+
+from cdrd.records import AcctId, Attribution
+from cdrd.store.attributions import write_attributions
+from cdrd.store.database import Database
+from cdrd.store.work import Known
+
+CONTRACT = json.loads(Path(__file__).with_name("raw_contract.json").read_text())
+
+
+async def decide_again(database: Database, *attributions: Attribution, version: int = 2) -> None:
+    """As the stage does when it knows more."""
+    async with database.transaction() as connection:
+        await write_attributions(connection, attributions, Known(AcctId(1000), version))
+
+
+async def hold(database: Database, acctid: int) -> None:
+    """A call from that leg on that is not settled."""
+    async with database.connection() as connection:
+        await connection.execute(
+            "INSERT INTO call (call_id, pbx, linkedid, linkedids, acctids, roles, end_reasons, started,"
+            " talk_seconds, status_code, confidence, rules, events, settles_at, settles_by, holds_from,"
+            " directory_version, seen_acctid, seen_event_id, revision) VALUES ($1::bigint, '', '', '{}',"
+            " ARRAY[$1::bigint], '{answered}', '{NULL}', now(), 0, 0, 'records', '{}', 0, now(),"
+            " 'quiet', $1::bigint, 1, 1, 0, 1)",
+            acctid,
+        )
+
+
+async def release(database: Database, acctid: int) -> None:
+    async with database.connection() as connection:
+        await connection.execute(
+            "UPDATE call SET settled_by = 'quiet', holds_from = NULL WHERE call_id = $1", acctid
+        )
+
+
+async def test_settled_reading_never_passes_a_call_that_is_not_settled(database: Database) -> None:
+    await decided_legs(database, 6)
+    await hold(database, 3)
+    everybody = await add_user(database, "everybody")
+    acme = await add_user(database, "acme", companies=["acme"])
+    async with serving(database) as served:
+        for token in (everybody, acme):
+            assert (await served.read(token)).acctids == [1, 2, 3, 4, 5, 6]
+            assert (await served.read(token, settled=True)).acctids == [1, 2]
+            assert (await served.read(token, settled=True, minID=3)).acctids == []
+            query = "/rest/call/read?settled=true&minID=2"
+            assert (await served.ask("GET", query, token=token)).acctids == [2]
+        await release(database, 3)
+        assert (await served.read(acme, settled=True, minID=3)).acctids == [3, 4, 5, 6]
+
+
+async def test_settled_reading_has_no_deadline(database: Database) -> None:
+    await store_legs(database, 1, [MORNING] * 3)
+    await store_attributions(database, [decided(1), decided(3)])
+    await store_work(database, 2, 2, age=3600)
+    everybody = await add_user(database, "everybody")
+    async with serving(database) as served:
+        assert (await served.read(everybody)).acctids == [1, 2, 3]
+        assert (await served.read(everybody, settled=True)).acctids == [1]
+
+
+async def test_changes_are_what_became_otherwise_and_nothing_else(database: Database) -> None:
+    """In the order in which they became so, each as it is now."""
+    await decided_legs(database, 5)
+    everybody = await add_user(database, "everybody")
+    async with serving(database) as served:
+        first = await served.read(everybody, sinceRevision=0)
+        assert list(first.json) == CONTRACT["changes"]
+        assert first.json | {"revision": None} == {
+            "result": "success",
+            "sinceRevision": 0,
+            "maxRows": 500,
+            "revision": None,
+            "withdrawn": [],
+            "values": [],
+            "numrows": 0,
+            "numRows": 0,
+        }
+        await decide_again(database, decided(4, company="acme", trunk="carrier"))
+        await decide_again(
+            database,
+            decided(1, company="acme"),
+            decided(2, company="globex"),
+            decided(4, company="acme", trunk="other"),
+        )
+        changed = await served.read(everybody, sinceRevision=first.json["revision"])
+        assert changed.acctids == [2, 4]
+        assert list(changed.json["values"][0]) == CONTRACT["fields"]
+        assert [row["properties"] for row in changed.json["values"]] == [
+            {"company": "globex"},
+            {"company": "acme", "trunk": "other"},
+        ]
+        after = await served.read(everybody, sinceRevision=changed.json["revision"])
+        assert (after.acctids, after.json["revision"]) == ([], changed.json["revision"])
+
+
+async def test_changes_come_in_pages_of_any_size(database: Database) -> None:
+    await decided_legs(database, 40)
+    await decide_again(database, *(decided(n, company="globex") for n in range(40, 0, -1)))
+    everybody = await add_user(database, "everybody")
+    globex = await add_user(database, "globex", companies=["globex"])
+    acme = await add_user(database, "acme", companies=["acme"])
+    async with serving(database) as served:
+        for most in (1, 7, 40, 41):
+            for token in (everybody, globex):
+                told = await all_changes(served, token, maxRows=most)
+                assert told == (list(range(40, 0, -1)), [])
+            assert await all_changes(served, acme, maxRows=most) == ([], list(range(1, 41)))
+
+
+async def all_changes(served: Any, token: str, **scope: Any) -> tuple[list[int], list[int]]:
+    """Rows and withdrawn rows, page after page, until the revision does not move any more."""
+    rows: list[int] = []
+    withdrawn: list[int] = []
+    revision = -1
+    answer = await served.read(token, sinceRevision=0, **scope)
+    while answer.json["revision"] != revision:
+        rows += answer.acctids
+        withdrawn += answer.json["withdrawn"]
+        revision = answer.json["revision"]
+        answer = await served.read(token, sinceRevision=revision, **scope)
+    return rows, withdrawn
+
+
+async def test_who_loses_a_row_is_told_its_number_and_nothing_more(database: Database) -> None:
+    """Not where it went; and whoever still sees it by another company gets the row."""
+    await decided_legs(database, 4, target="acme", bill_to="acme")
+    tokens = {
+        name: await add_user(database, name, companies=name.split("-"))
+        for name in ("acme", "globex", "acme-globex", "other")
+    }
+    globex = {"company": "globex", "target": "globex", "bill_to": "globex"}
+    await decide_again(
+        database, decided(1, **globex), decided(2, **globex | {"bill_to": "acme"}), version=2
+    )
+    await decide_again(database, decided(3, **globex), version=2)
+    await decide_again(database, decided(3, company="acme", bill_to="acme"), version=3)
+    told = {}
+    async with serving(database) as served:
+        for name, token in tokens.items():
+            answer = await served.read(token, sinceRevision=0)
+            told[name] = (answer.acctids, answer.json["withdrawn"])
+            if name == "acme":
+                assert "globex" not in json.dumps(answer.json["withdrawn"])
+
+    assert told == {
+        "acme": ([2, 3], [1]),
+        "globex": ([1, 2], [3]),
+        "acme-globex": ([1, 2, 3], []),
+        "other": ([], []),
+    }
+
+
+async def test_what_was_not_served_yet_is_no_change(database: Database) -> None:
+    """It is served later as it is then."""
+    await decided_legs(database, 4)
+    await hold(database, 3)
+    await decide_again(database, *(decided(n, company="globex") for n in (1, 4)))
+    everybody = await add_user(database, "everybody")
+    async with serving(database) as served:
+        assert (await served.read(everybody, sinceRevision=0)).acctids == [1, 4]
+        changed = await served.read(everybody, sinceRevision=0, settled=True)
+        assert changed.acctids == [1]
+        await release(database, 3)
+        assert (await served.read(everybody, minID=3, settled=True)).acctids == [3, 4]
+        again = await served.read(everybody, sinceRevision=changed.json["revision"], settled=True)
+        assert again.acctids == []
+
+
+async def test_a_leg_that_is_decided_after_it_was_served_has_changed(database: Database) -> None:
+    """Of those that had waited so long that they may have been served without."""
+    await store_legs(database, 1, [MORNING] * 2)
+    everybody = await add_user(database, "everybody")
+    async with database.transaction() as connection:
+        late = Known(AcctId(2), 1, late=True)
+        await write_attributions(connection, [decided(1, company="acme")], late)
+        await write_attributions(connection, [decided(2, company="acme")], Known(AcctId(2), 1))
+    async with serving(database) as served:
+        assert (await served.read(everybody, sinceRevision=0)).acctids == [1]
+
+
+async def test_no_change_is_missed_while_writers_commit_in_any_order(database: Database) -> None:
+    """One writer stalls inside its transaction; the revisions of others wait for it."""
+    await decided_legs(database, 2)
+    everybody = await add_user(database, "everybody")
+    async with serving(database) as served:
+        async with database.transaction() as slow:
+            await write_attributions(slow, [decided(1, company="globex")], Known(AcctId(9), 2))
+            faster = asyncio.create_task(decide_again(database, decided(2, company="globex")))
+            before = await served.read(everybody, sinceRevision=0)
+            assert before.acctids == []
+            async with database.connection() as observer, asyncio.timeout(10):
+                locks = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+                while not await observer.fetchval(locks):
+                    pass
+        await faster
+        after = await served.read(everybody, sinceRevision=before.json["revision"])
+
+    assert after.acctids == [1, 2]
