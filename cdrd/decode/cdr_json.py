@@ -15,6 +15,7 @@ from cdrd.decode.json_text import (
     Scalar,
     find_object,
     first_glued_object,
+    plain_lines,
     read_object,
 )
 from cdrd.decode.legs import (
@@ -76,9 +77,7 @@ class JsonGrammar:
 
     def usual_texts(self, texts: list[str], data: bytes) -> list[str]:
         """The lines that can be read in one way only: every backslash has a quote behind it."""
-        if b"\\" not in data.replace(b'\\"', b""):
-            return texts
-        return ["" if "\\" in text.replace('\\"', "") else text for text in texts]
+        return plain_lines(texts, data)
 
     def _is_leg(self, raw: bytes) -> bool:
         return isinstance(self.record(raw, line=0, offset=0), Decoded)

@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from cdrd.decode.cel_columns import field_name
 from cdrd.decode.cel_event import KNOWN, event_time, read_event
 from cdrd.decode.event_rows import DecodedEvent, is_text
 from cdrd.decode.grammar import UsualLine
-from cdrd.decode.json_text import Object, decoded_object, find_object, read_object
+from cdrd.decode.json_text import Object, decoded_object, find_object, plain_lines, read_object
+from cdrd.decode.times import UsualTimes
+from cdrd.decode.usual_cel_json import usual_line
 from cdrd.decode.values import Problem
 from cdrd.records import CelEvent, Rejected
 
@@ -25,7 +26,7 @@ class CelJsonGrammar:
     def __init__(self, zone: str = "UTC", max_record_bytes: int = 65536) -> None:
         self.max_record_bytes = max_record_bytes
         self.find = find_object
-        self._zone = ZoneInfo(zone)
+        self._times = UsualTimes(zone)
 
     def record(self, raw: bytes, *, line: int, offset: int) -> DecodedEvent | Rejected:
         """Read one whole record, with or without its newline."""
@@ -40,13 +41,14 @@ class CelJsonGrammar:
         """`find` cuts in front of every object, also one behind a torn one."""
         return None
 
-    def usual(self, _like: bytes) -> UsualLine | None:
-        """There is no fast path."""
-        return None
+    def usual(self, like: bytes) -> UsualLine | None:
+        """The fast path for objects with the same keys."""
+        read = read_object(like)
+        return None if isinstance(read, Problem) else usual_line(read.values, self._times)
 
-    def usual_texts(self, texts: list[str], _data: bytes) -> list[str]:
-        """There is no fast path."""
-        return texts
+    def usual_texts(self, texts: list[str], data: bytes) -> list[str]:
+        """The lines that can be read in one way only, and need no escaping for COPY."""
+        return plain_lines(texts, data)
 
     def _event(self, said: Mapping[str, Any]) -> CelEvent | Problem:
         texts: dict[str, str] = {}
@@ -60,7 +62,7 @@ class CelJsonGrammar:
                 others[key] = value
             elif value is not None:
                 texts[name] = str(value)
-        time = event_time(printed, self._zone, texts.get("uniqueid", ""))
+        time = event_time(printed, self._times.zone, texts.get("uniqueid", ""))
         return read_event(texts, time, others)
 
 

@@ -129,6 +129,13 @@ def decoded_object(text: str) -> dict[str, Any]:
     return found
 
 
+def plain_lines(texts: list[str], data: bytes) -> list[str]:
+    """The lines where every backslash has a quote behind it; the others are empty."""
+    if b"\\" not in data.replace(b'\\"', b""):
+        return texts
+    return ["" if "\\" in text.replace('\\"', "") else text for text in texts]
+
+
 def _checked(values: dict[str, Any], *, is_exact: bool) -> Object | Problem:
     for name, value in values.items():
         if not isinstance(value, _SCALARS) or (isinstance(value, float) and not isfinite(value)):

@@ -10,13 +10,14 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from operator import itemgetter
+from typing import Any
 
 from cdrd.decode.copytext import NULL
 from cdrd.decode.grammar import UsualLine
 from cdrd.decode.times import UsualTimes
 from cdrd.records import CEL_COLUMNS
 
-_AMAFLAGS = {"0": "0", "1": "1", "2": "2", "3": "3"}
+AMAFLAGS = {"0": "0", "1": "1", "2": "2", "3": "3"}
 _EPOCH = re.compile(r"[1-9][0-9]{8,9}")
 _SECOND = len("2026-11-21 13:24:47")
 _MICROSECONDS = len(".251379")
@@ -25,7 +26,7 @@ _VALUE = r'(?:"[^"\\\x00-\x1f]*+"|-?(?:0|[1-9][0-9]{0,17})|true|false|null)'
 _PAIR = r'"[^"\\\x00-\x1f]*+":' + _VALUE
 # not (?:…)*+, after which CPython before 3.11.5 goes on behind what failed
 _FLAT = re.compile(r"\{" + _PAIR + r"(?>(?:," + _PAIR + r")*)\}")
-_FIELDS = CEL_COLUMNS[3:-2]
+FIELDS = CEL_COLUMNS[3:-2]
 """Of the columns of a row, those between the time and `extra`."""
 
 
@@ -46,15 +47,15 @@ def usual_line(fields: Sequence[str], times: UsualTimes) -> UsualLine:
     columns = len(fields)
     nowhere = columns
     separators = columns - 1  # the event's JSON has separators of its own, and is the last column
-    places = [fields.index(name) if name in fields else nowhere for name in _FIELDS]
-    amaflags = _FIELDS.index("amaflags")
+    places = [fields.index(name) if name in fields else nowhere for name in FIELDS]
+    amaflags = FIELDS.index("amaflags")
     chosen = itemgetter(*places)
     extra_at = fields.index("extra") if "extra" in fields else nowhere
     needed = itemgetter(*(fields.index(name) for name in ("eventtype", "uniqueid", "linkedid")))
     unknown = [
-        at for at, name in enumerate(fields) if name not in (*_FIELDS, "eventtime", "extra", "")
+        at for at, name in enumerate(fields) if name not in (*FIELDS, "eventtime", "extra", "")
     ]
-    time_of = _time_reader([at for at, name in enumerate(fields) if name == "eventtime"], times)
+    time_of = time_reader([at for at, name in enumerate(fields) if name == "eventtime"], times)
 
     def row(line: str, number: int, offset: int) -> str | None:
         parts = line[1:-1].split('","', separators)
@@ -69,7 +70,7 @@ def usual_line(fields: Sequence[str], times: UsualTimes) -> UsualLine:
             return None
         texts = list(chosen(parts))
         try:
-            texts[amaflags] = _AMAFLAGS[texts[amaflags] or "0"]
+            texts[amaflags] = AMAFLAGS[texts[amaflags] or "0"]
             time, extra = time_of(parts), _flat(extra, inner)
         except (KeyError, ValueError):
             return None
@@ -82,15 +83,23 @@ def _flat(extra: str, quotes: int) -> str:
     if not extra:
         return NULL
     plain = extra.replace('""', '"')
-    if 2 * plain.count('"') != quotes or not _FLAT.fullmatch(plain):
+    if 2 * plain.count('"') != quotes:
         raise ValueError
-    return plain
+    return flat_object(plain)
 
 
-def _time_reader(places: Sequence[int], times: UsualTimes) -> Callable[[Sequence[str]], str]:
+def flat_object(text: str) -> str:
+    """The event's JSON as it is, where it is flat and holds nothing to escape; else a ValueError."""
+    if not _FLAT.fullmatch(text):
+        raise ValueError
+    return text
+
+
+def time_reader(places: Sequence[Any], times: UsualTimes) -> Callable[[Any], str]:
+    """What reads the time of an event from these of its columns; ValueError where it is not plain."""
     seconds = _Seconds()
 
-    def time(parts: Sequence[str]) -> str:
+    def time(parts: Any) -> str:
         printed = [parts[at] for at in places]
         for text in printed:
             if "-" not in text:

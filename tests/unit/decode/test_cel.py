@@ -294,6 +294,31 @@ def test_both_paths_agree_on_anything(
         assert [cel_stored(row) for row in decoded.rows] == [tuple(careful)]
 
 
+@given(
+    st.dictionaries(
+        st.sampled_from([*CEL_FIELDS, "tenantid", "EXTEN", "cid_name"]),
+        TEXTS | st.sampled_from([3, 4, True, None, 1.5]),
+        max_size=4,
+    ),
+    st.tuples(TIMES, TIMES),
+    st.sets(st.sampled_from([*CEL_FIELDS]), max_size=3),
+)
+@settings(max_examples=120, deadline=None)
+def test_both_paths_agree_on_any_object(
+    fields: dict[str, object], times: tuple[str, str], without: set[str]
+) -> None:
+    said = CEL_FIELDS | {"eventtime": times[0], "eventtime(double)": times[1]} | fields
+    plain = {name: text for name, text in said.items() if name not in without}
+    raw = (json.dumps(plain, ensure_ascii=False, separators=(",", ":")) + "\n").encode()
+    grammar = CelJsonGrammar("America/New_York")
+    decoded = decode_rows(Chunk(raw, 0, 1), grammar, event_row)
+    careful = grammar.record(raw, line=1, offset=0)
+    if isinstance(careful, Rejected):
+        assert decoded.rejected == [careful]
+    else:
+        assert [cel_stored(row) for row in decoded.rows] == [tuple(careful)]
+
+
 FORGED = cel_record(eventtype="FORGED").decode()
 PIECES = [
     '"',
