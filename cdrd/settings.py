@@ -61,7 +61,13 @@ def _zone(value: str) -> str:
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Size = Annotated[int, BeforeValidator(_size)]
 Zone = Annotated[str, AfterValidator(_zone)]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")]
+_NAME = r"^[a-z0-9][a-z0-9_.-]{0,62}$"
+Name = Annotated[str, Field(pattern=_NAME)]
+
+
+def is_name(text: str) -> bool:
+    """Whether a source or a carrier may be called so."""
+    return re.fullmatch(_NAME, text) is not None
 
 
 def _endpoint(value: str) -> str:

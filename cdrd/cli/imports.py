@@ -24,6 +24,7 @@ from cdrd.collect.imports import Imported, Importer, claim_import, import_name
 from cdrd.enrich.printable import printable
 from cdrd.errors import Conflict, ExitCode, NotFound, RowRefused, SourceUnavailable
 from cdrd.records import CarrierRow, FileState, Reason, Rejected
+from cdrd.settings import is_name
 from cdrd.store.legs import create_partitions
 from cdrd.store.sources import Claims
 
@@ -78,11 +79,11 @@ def import_command(
 
     Ends with 1 when a file was held or could not be read; --dry-run, when there is any problem.
     """
-    if os.path.basename(name) != name or name.startswith("."):  # noqa: PTH119 - a name, not a path
-        raise click.UsageError(f"{name!r} is no carrier's name")
+    if not is_name(name):
+        raise click.UsageError(f"{name!r} is no name: small letters, digits and . _ - make one")
     carrier = load_carrier(name, program.settings.collect.carriers)
     if dry_run:
-        failed = sum([_dry_run(path, carrier, rows) for path in files])
+        failed = sum([_has_problems(path, carrier, rows) for path in files])
     else:
         failed = run(_import_all(program, carrier, files))
     if failed:
@@ -142,8 +143,17 @@ def _progress(path: str) -> Iterator[Callable[[int], None]]:
         yield lambda count: bar.advance(task, count)
 
 
-def _dry_run(path: str, carrier: Carrier, rows: int) -> bool:
-    """Shows a file; whether there is any problem with it."""
+def _has_problems(path: str, carrier: Carrier, rows: int) -> bool:
+    """Shows what would become of a file; whether there is any problem with it."""
+    try:
+        found = _shown(path, carrier, rows)
+    except (NotFound, SourceUnavailable, OSError) as error:
+        click.echo(f"cdrd: {printable(str(error))}", err=True)
+        return True
+    return found.problems > 0 or not found.rows
+
+
+def _shown(path: str, carrier: Carrier, rows: int) -> DryRun:
     reasons: Counter[Reason] = Counter()
 
     def rejected(record: Rejected) -> None:
@@ -158,7 +168,7 @@ def _dry_run(path: str, carrier: Carrier, rows: int) -> bool:
         found = dry_run(path, carrier, shown=rows, rejected=rejected, progress=progress)
     for line in (*_table(found), *_advice(reasons, carrier.name), *_summary(path, found)):
         click.echo(line)
-    return found.problems > 0 or not found.rows
+    return found
 
 
 def _table(found: DryRun) -> Iterator[str]:

@@ -127,6 +127,8 @@ class Importer:
         stored = suspended = 0
         last: Taken | None = None
         while taken is not None:
+            if last is None:
+                progress(taken.start.offset)
             last = taken
             done: Stored = await store(self._database, self._destination, taken)
             stored += done.stored

@@ -236,6 +236,13 @@ def test_files_that_cannot_be_read_are_named_and_the_others_stored(office: Offic
     done = office.load(office.folder / "no.csv", empty, cut, office.folder, good)
 
     assert done.exit_code == 1
+    dry = office.run(
+        *("import", office.folder / "no.csv", cut, empty, office.folder, good),
+        *("--carrier", "alpha", "--dry-run"),
+    )
+    assert dry.exit_code == 1
+    for words in ("no.csv: there is no such", "it ends too early", "2 rows, 0 problems"):
+        assert words in dry.output
     for words in ("no.csv: there is no such file", "empty.csv: there is nothing in it",
                   "cut.csv.gz: it ends too early", "is no file", "2 rows stored"):  # fmt: skip
         assert words in done.output
@@ -252,7 +259,9 @@ def test_wrong_settings_are_told_with_file_and_line(office: Office) -> None:
     ] * 2
     assert isinstance(office.run("check-config").exception, SettingsError)
     assert isinstance(office.load(path, carrier="beta").exception, SettingsError)
-    assert "is no carrier's name" in str(office.load(path, carrier="../alpha").output)
+    for name in ("../alpha", "Alpha", ""):
+        assert isinstance(office.load(path, carrier=name).exception, SystemExit)
+        assert "is no name" in office.load(path, carrier=name).output
 
 
 def test_an_import_that_is_killed_goes_on_where_it_was(office: Office) -> None:
