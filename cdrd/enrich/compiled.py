@@ -33,7 +33,8 @@ class Compiled:
     features: PatternTable[Entry] = field(default_factory=PatternTable)
     dids: dict[str | None, NumberTable[Entry]] = field(default_factory=dict)
     extensions: dict[CompanyId, NumberTable[Entry]] = field(default_factory=dict)
-    all_extensions: NumberTable[Entry] = field(default_factory=NumberTable)
+    all_extensions: dict[str | None, NumberTable[Entry]] = field(default_factory=dict)
+    """By PBX: of two PBXs each may have thousands of companies with a 101."""
     prefixes: dict[tuple[str | None, CompanyId | None], list[Entry]] = field(default_factory=dict)
     defaults: list[Entry] = field(default_factory=list)
     pbxs: dict[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -130,7 +131,7 @@ def _extension(found: Compiled, entry: Entry, _: Profiles) -> None:
         return
     span = parse_span(entry.pattern)
     found.extensions.setdefault(entry.company, NumberTable()).add(span, entry)
-    found.all_extensions.add(span, entry)
+    found.all_extensions.setdefault(entry.pbx, NumberTable()).add(span, entry)
 
 
 def _prefix(found: Compiled, entry: Entry, _: Profiles) -> None:

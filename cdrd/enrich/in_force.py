@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from cdrd import metrics
 from cdrd.enrich.directory import Directory
@@ -14,6 +16,21 @@ from cdrd.store.database import Database
 from cdrd.store.directory import current_version, load_directory
 
 _log = get_logger(stage="enrich")
+
+
+_MANY = 20_000
+"""Entries of which the garbage collector would take notice: of a million, each pass takes a second in
+which nothing else is done. Nothing in a directory refers in a circle, so that it goes with its last user."""
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the passes that the garbage collector makes when so much comes that all of it stays."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 async def wait_for(event: asyncio.Event, seconds: float) -> bool:
@@ -57,8 +74,9 @@ class InForce:
     async def _load(self, version: int) -> None:
         """When it fails the last good directory stays in use, and the log and the metrics say so."""
         try:
-            content = await load_directory(self._database, version)
-            directory = await asyncio.to_thread(Directory.compile, content)
+            with _uncollected():
+                content = await load_directory(self._database, version)
+                directory = await asyncio.to_thread(Directory.compile, content)
         except Unavailable:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the directory before it still decides
@@ -70,6 +88,8 @@ class InForce:
             # what others are just writing without this version must be seen by who looks for it next
             await wait_for_writers(connection)
         self.directory = directory
+        if len(content.entries) > _MANY:
+            gc.freeze()  # of none of these the collector need ever ask again whether it is garbage
         _log.info("directory_loaded", version=version, entries=len(content.entries))
         self._replaced()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -230,3 +232,46 @@ def test_a_moved_date_is_a_change(tmp_path: Path) -> None:
     assert lines[1] == (
         "  ~ did 01908555120: until 2026-03-31T23:00+00:00 → until 2026-03-01T00:00+00:00"
     )
+
+
+def test_a_directory_that_nobody_uses_is_gone_at_once(directory: Directory) -> None:
+    """A million entries must not wait for the garbage collector, which is told to look past them."""
+    mine = Directory(1, directory.companies, directory._found)
+    mine.party("hq", "PJSIP/acme-101-0000002a", MARCH)
+    gone = weakref.ref(mine)
+    gc.disable()
+    try:
+        del mine
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
+def test_a_diff_of_very_many_changes_is_summed_up() -> None:
+    def extensions(first: int, name: str) -> list[Entry]:
+        owner = CompanyId("acme")
+        return [
+            Entry(owner, None, EntryKind.EXTENSION, str(n), {"name": name}, None, None)
+            for n in range(first, first + 5000)
+        ]
+
+    companies = [Company(CompanyId("acme"), "Acme")]
+    old = DirectoryVersion(1, companies, extensions(10000, "old"))
+    new = DirectoryVersion(2, [Company(CompanyId("acme"), "Apex")], extensions(12000, "new"))
+    diff = diff_directories(old, new)
+    lines = list(render_diff(diff))
+
+    assert [diff.count(kind) for kind in ChangeKind] == [2000, 2000, 3001]
+    assert lines[:3] == [
+        "acme",
+        "  ~ company: name Acme → name Apex",
+        "  - extension 10000: name old",
+    ]
+    assert lines[201:] == [
+        "and 6,801 more; together:",
+        "  ~ company: 1",
+        "  + extension: 2,000",
+        "  - extension: 2,000",
+        "  ~ extension: 3,000",
+        "2000 added, 2000 removed, 3001 changed",
+    ]
