@@ -10,8 +10,8 @@ from __future__ import annotations
 import signal
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from cdrd import systemd
@@ -56,13 +56,12 @@ class _Signals:
         if self.stop or self.reload:
             raise _Woken
 
-    @contextmanager
-    def interrupting(self) -> Iterator[None]:
-        """Inside, a signal ends whatever is being done; then so does the block."""
+    def interrupt(self, work: Callable[[], None]) -> None:
+        """Works until it is done, or until a signal ends whatever is being done."""
         try:
             self._may_interrupt = True
             self.check()
-            yield
+            work()
         except _Woken:
             pass
         finally:
@@ -97,8 +96,7 @@ def run_forwarder(config: Path) -> None:
     while not signals.stop:
         settings = forward.settings
         _log.info("started", collector=settings.collector.url, sources=_names(forward))
-        with signals.interrupting():
-            _forward(forward, uplink, signals, heart)
+        signals.interrupt(partial(_forward, forward, uplink, signals, heart))
         uplink.close()
         if signals.reload and not signals.stop:
             signals.reload = False

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from enum import StrEnum
 from typing import NamedTuple
 
+_SLOW = 10
+"""Pieces of what is said that a slow line delays before it is cut."""
 _RESET = struct.pack("ii", 1, 0)
 
 
@@ -27,7 +29,7 @@ class Fate(StrEnum):
     DROP = "drop"
     """After so many bytes nothing arrives any more, and nobody is told."""
     DELAY = "delay"
-    """After so many bytes it is slow."""
+    """After so many bytes it is slow for a while, and then nothing more comes."""
 
 
 class _Drawn(NamedTuple):
@@ -55,6 +57,10 @@ class Line:
     def port(self) -> int:
         number: int = self._socket.getsockname()[1]
         return number
+
+    def counts(self) -> list[int]:
+        """How many connections met each of the fates there are."""
+        return [self.met[fate] for fate in self._weights if fate is not Fate.PASS]
 
     def heal(self) -> None:
         """Ends what there is, and spares whatever comes."""
@@ -105,18 +111,19 @@ class Line:
                 self._open -= {client, server}
 
     def _carry(self, source: socket.socket, target: socket.socket, drawn: _Drawn | None) -> None:
-        left = drawn.after if drawn is not None else 0
+        left, slow = (drawn.after if drawn is not None else 0), _SLOW
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
                 if drawn is None or drawn.fate is Fate.PASS or len(data) <= left:
                     target.sendall(data)
                     left -= len(data)
                     continue
-                self._meet(drawn.fate)
-                if drawn.fate is Fate.DELAY:
-                    time.sleep(0.05)  # the delay is the fault
+                if drawn.fate is Fate.DELAY and slow:
+                    slow -= 1
+                    time.sleep(0.1)  # the delay is the fault
                     target.sendall(data)
                     continue
+                self._meet(drawn.fate)
                 target.sendall(data[:left])
                 _end(drawn.fate, source, target)
                 return
