@@ -52,6 +52,8 @@ class Changes:
     """Rows that the principal saw once, and does not see any more."""
     revision: Revision
     """All changes up to here are told; from here it goes on."""
+    more: bool
+    """There are changes after it already."""
 
 
 async def horizon(database: Database, stage: str, *, deadline: timedelta | None) -> AcctId:
@@ -146,7 +148,7 @@ async def changes(
     Whoever asks again with the revision that is returned gets the next ones. Between two statements
     no connection is held.
     """
-    told = Changes(b"", 0, [], since)
+    told = Changes(b"", 0, [], since, more=True)
     for _ in range(_MOST_LOOKS):
         async with database.connection() as connection:
             row = await statement("changed_page").row(
@@ -163,7 +165,8 @@ async def changes(
             told.count + row["count"],
             [*told.withdrawn, *row["withdrawn"]],
             Revision(row["revision"]),
+            row["more"],
         )
-        if not row["more"] or told.count >= scope.most:
+        if not told.more or told.count >= scope.most:
             break
     return told

@@ -90,6 +90,7 @@ async def test_changes_are_what_became_otherwise_and_nothing_else(database: Data
             "sinceRevision": 0,
             "maxRows": 500,
             "revision": None,
+            "more": False,
             "withdrawn": [],
             "values": [],
             "numrows": 0,
@@ -128,16 +129,15 @@ async def test_changes_come_in_pages_of_any_size(database: Database) -> None:
 
 
 async def all_changes(served: Any, token: str, **scope: Any) -> tuple[list[int], list[int]]:
-    """Rows and withdrawn rows, page after page, until the revision does not move any more."""
+    """Rows and withdrawn rows, page after page, until there are no more."""
     rows: list[int] = []
     withdrawn: list[int] = []
-    revision = -1
-    answer = await served.read(token, sinceRevision=0, **scope)
-    while answer.json["revision"] != revision:
+    revision, more = 0, True
+    while more:
+        answer = await served.read(token, sinceRevision=revision, **scope)
         rows += answer.acctids
         withdrawn += answer.json["withdrawn"]
-        revision = answer.json["revision"]
-        answer = await served.read(token, sinceRevision=revision, **scope)
+        revision, more = answer.json["revision"], answer.json["more"]
     return rows, withdrawn
 
 

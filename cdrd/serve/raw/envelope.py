@@ -39,8 +39,8 @@ def changed(asked: ReadRequest, told: Changes) -> bytes:
     return b"".join(
         (
             f'{{"result":"success","sinceRevision":{asked.since},"maxRows":{asked.most},'.encode(),
-            f'"revision":{told.revision},"withdrawn":{json.dumps(told.withdrawn)},'.encode(),
-            b'"values":[',
+            f'"revision":{told.revision},"more":{json.dumps(told.more)},'.encode(),
+            f'"withdrawn":{json.dumps(told.withdrawn)},"values":['.encode(),
             told.rows,
             tail(told.count),
         )
