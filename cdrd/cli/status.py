@@ -104,3 +104,5 @@ def _remarks(rows: Sequence[Row]) -> Iterator[str]:
             yield f"{name}: last error, {at}: {escape_control(row['last_error'])}"
         if row["held"]:
             yield f"{name}: {row['held']} file(s) held as potential duplicates; see `cdrd file list`"
+        if is_import(row["name"]) and row["following"] and not row["claimed"]:
+            yield f"{name}: {row['following']} file(s) not imported to the end; import them again"

@@ -161,7 +161,7 @@ SELECT
     counted.carrier_rows + coalesce(tally.carrier_rows, 0) AS carrier_rows,
     counted.suspended + coalesce(tally.suspended, 0) AS suspended,
     counted.duplicates + coalesce(tally.duplicates, 0) AS duplicates,
-    counted.unread_bytes, counted.held,
+    counted.unread_bytes, counted.held, counted.following,
     greatest(counted.updated_at, tally.updated_at) AS updated_at,
     (SELECT count(*) FROM suspense WHERE suspense.source_id = source.source_id AND state = 'waiting') AS waiting,
     report.lag_bytes,
@@ -172,6 +172,7 @@ CROSS JOIN LATERAL (
     SELECT
         count(position.file_id) AS files,
         count(*) FILTER (WHERE file.state = 'held') AS held,
+        count(*) FILTER (WHERE file.state = 'following') AS following,
         coalesce(sum(position.records), 0)::bigint AS records,
         coalesce(sum(position.legs), 0)::bigint AS legs,
         coalesce(sum(position.events), 0)::bigint AS events,

@@ -277,8 +277,11 @@ def test_an_import_that_is_killed_goes_on_where_it_was(office: Office) -> None:
         stored = office.count()
         assert stored < rows
         assert every_record_is_accounted_for(office.dsn)
+    cut_off = "import:alpha: 1 file(s) not imported to the end; import them again"
+    wait_until(lambda: cut_off in office.run("status").output, what="status says so")
 
     done = office.load(path)
+    assert "not imported to the end" not in office.run("status").output
 
     assert f"file 1: {rows - stored} rows stored" in done.output
     assert office.ask(
