@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Self
@@ -107,7 +107,7 @@ class Forward:
     """The settings, and the secret that goes with them."""
 
     settings: ForwardSettings
-    token: str
+    token: str = field(repr=False)
 
 
 def load_forward(path: Path, *, environment: Mapping[str, str] | None = None) -> Forward:
