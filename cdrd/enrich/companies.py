@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -59,26 +60,47 @@ class DirectoryContent(NamedTuple):
     files: Sequence[Path] = ()
     """The files that say so: companies.yaml itself, then those it imports."""
 
-    def as_version(self, version: int) -> DirectoryVersion:
+    def as_version(self, number: int) -> DirectoryVersion:
         """The content as the version that it was applied as."""
-        return DirectoryVersion(version, self.companies, self.entries)
+        return DirectoryVersion(number, self.companies, self.entries)
 
     def digest(self) -> str:
-        """SHA-256 of the files, by which a version is recognised as theirs."""
-        digest = hashlib.sha256()
-        for path in self.files:
-            with path.open("rb") as file:
-                while piece := file.read(1 << 20):
-                    digest.update(piece)
-        return digest.hexdigest()
+        """By which the version that came from these files is recognised."""
+        return digest_of(self.files)
 
 
 def load_companies(path: Path) -> DirectoryContent:
     """Reads the file; SettingsError has every problem in it, one line each."""
-    content, problems = parse_companies(read_yaml(path))
+    return checked(read_yaml(path))
+
+
+def checked(document: YamlDocument) -> DirectoryContent:
+    """The content; SettingsError has every problem in it, one line each."""
+    content, problems = parse_companies(document)
     if problems:
         raise SettingsError(problems, hint="correct companies.yaml; nothing was applied")
     return content
+
+
+def files_of(document: YamlDocument) -> list[Path]:
+    """companies.yaml itself, then the files that it imports, as far as they are named rightly."""
+    top = document.data if isinstance(document.data, dict) else {}
+    items = Problems(document).items(top.get("import"), ("import",))
+    named = (item for item, _ in items if isinstance(item, str) and item.strip())
+    return [document.path, *(document.path.parent / item.strip() for item in named)]
+
+
+def digest_of(files: Iterable[Path]) -> str:
+    """SHA-256 of files as this version of the program reads them; empty where one cannot be read."""
+    digest = hashlib.sha256(version("cdrd").encode())
+    try:
+        for path in files:
+            with path.open("rb") as file:
+                while piece := file.read(1 << 20):
+                    digest.update(piece)
+    except OSError:  # which reading it will tell
+        return ""
+    return digest.hexdigest()
 
 
 def parse_companies(document: YamlDocument) -> tuple[DirectoryContent, list[str]]:
@@ -116,26 +138,23 @@ class _Reading:
             self.problems.add(("companies",), "no company is listed")
         for key in self.keys:
             self._company(CompanyId(key), ("companies", key))
-        imported = self._import()
+        self._import()
         written = self.written
         for conflict in find_conflicts(written.entries, self.companies):
             words = conflict.words(written.where(conflict.earlier))
             later = written.where(conflict.later)
             self.problems.add_at(written.order(conflict.later), f"{later}: {words}")
-        files = self.problems.document.path, *imported
+        files = files_of(self.problems.document)
         content = DirectoryContent(tuple(self.companies.values()), written.entries, files)
         return content, self.problems.lines()
 
-    def _import(self) -> list[Path]:
-        """The files that are imported, after everything that they may refer to."""
+    def _import(self) -> None:
+        """Everything that is imported, after everything that it may refer to."""
         importing = Importing(self.problems, self.written, self._scope(None), self.scopes)
-        paths: list[Path] = []
         for item, place in self.problems.items(self.top.get("import"), ("import",)):
-            name = self.problems.text(item, place)
-            if name is not None:
-                paths.append(self.problems.document.path.parent / name)
-                read_import(importing, paths[-1], len(paths) - 1)
-        return paths
+            self.problems.text(item, place)
+        for number, path in enumerate(files_of(self.problems.document)[1:]):
+            read_import(importing, path, number)
 
     def _scope(self, company: CompanyId | None, pbx: str | None = None) -> Scope:
         return Scope(company, (pbx,), self.zone, self.pbxs)

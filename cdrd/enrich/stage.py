@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from cdrd import metrics
+from cdrd.enrich.applying import apply_file
 from cdrd.enrich.batch import Decisions, acctid_of, decide_calls, parked
-from cdrd.enrich.companies import load_companies
 from cdrd.enrich.deciding import decide_call
 from cdrd.enrich.directory import Directory
 from cdrd.enrich.faults import Fault, tell_faults
@@ -25,7 +25,7 @@ from cdrd.settings import EnrichSettings
 from cdrd.store.attributions import parked_legs, write_by_halves, write_decisions
 from cdrd.store.calls import Decided, settle_calls
 from cdrd.store.database import Database
-from cdrd.store.directory import DIRECTORY, apply_directory
+from cdrd.store.directory import DIRECTORY
 from cdrd.store.events import EVENTS, channels_between, pbxs_with_events
 from cdrd.store.legs import ENRICH, legs_between
 from cdrd.store.work import (
@@ -82,11 +82,7 @@ async def apply_companies(database: Database, path: Path, *, applied_by: str) ->
 
     Raises SettingsError with every problem in it; then nothing is applied.
     """
-    content = await asyncio.to_thread(load_companies, path)
-    digest = await asyncio.to_thread(content.digest)
-    version = await apply_directory(
-        database, content.companies, content.entries, digest=digest, applied_by=applied_by
-    )
+    version = await apply_file(database, path, applied_by=applied_by)
     if version is not None:
         _log.info("directory_applied", version=version, path=str(path), applied_by=applied_by)
     return version

@@ -165,6 +165,11 @@ class Database:
             pool.terminate()
 
     @property
+    def dsn(self) -> str:
+        """Where it is, password and all: for processes of our own, never for the log."""
+        return self._dsn
+
+    @property
     def pool_size(self) -> int:
         """How many connections there are at most."""
         return self._pool_size
