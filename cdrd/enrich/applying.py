@@ -7,6 +7,7 @@ else would share the interpreter with that, and the memory would stay with it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import re
@@ -106,7 +107,8 @@ async def _answer(asked: dict[str, str]) -> dict[str, Any]:
 
 def main() -> None:
     """The other process: is asked on its standard input, where no other user sees the password."""
-    os.nice(10)  # what is live comes first
+    with contextlib.suppress(PermissionError):  # where the unit lets nobody set priorities
+        os.nice(10)  # what is live comes first
     sys.stdout.write(json.dumps(asyncio.run(_answer(json.load(sys.stdin)))))
 
 
