@@ -1,10 +1,11 @@
-"""Daemon and database are killed with -9 at random moments, while a PBX writes and its files are rotated."""
+"""Daemon, forwarder and database are killed with -9 at random moments, while PBXs write, rotate and push."""
 
 from __future__ import annotations
 
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,13 +15,14 @@ from typing import Any
 
 import pytest
 from support.daemon import DaemonProcess, Poller, cdrd
+from support.forwarding import ForwarderProcess, followed, free_port
 from support.pbx import BusyPbx, Pbx, number_of, record
 from support.postgres import kill_server, own_server
 from support.pushing import Pusher, pusher, until_answered
 from support.sources import every_record_is_accounted_for
 
-FIRST_PUSHED = 10_000_000
-"""The numbers of records that are pushed begin here."""
+FIRST_PUSHED, FIRST_FORWARDED = 10_000_000, 20_000_000
+"""Where the numbers of records begin that are not in the file which the daemon itself follows."""
 PUSHED_AT_ONCE = 10
 
 
@@ -48,9 +50,10 @@ class Running:
 
     server: Any
     daemon: DaemonProcess
+    forwarder: ForwarderProcess
     poller: Poller
     chance: random.Random
-    kills: dict[str, int] = field(default_factory=lambda: {"daemon": 0, "database": 0})
+    kills: Counter[str] = field(default_factory=Counter)
 
     def kill_daemon(self) -> None:
         self.daemon.kill()
@@ -59,6 +62,12 @@ class Running:
     def kill_database(self) -> None:
         kill_server(self.server)
         self.kills["database"] += 1
+
+    def forwarder_dies(self) -> None:
+        self.forwarder.kill()
+        self.kills["forwarder"] += 1
+        self.read_for(0.2)
+        self.forwarder.start()
 
     def daemon_dies(self) -> None:
         self.kill_daemon()
@@ -89,14 +98,12 @@ class Running:
 
 
 @contextmanager
-def busy(running: Running, sender: Pusher, pbx: Pbx) -> Iterator[BusyPusher]:
-    """A PBX that writes and rotates, and one that pushes."""
-    writing, pushing = BusyPbx(pbx, random.Random(running.chance.random())), BusyPusher(sender)
-    threads = (writing, pushing)
+def busy(*threads: BusyPbx | BusyPusher) -> Iterator[None]:
+    """PBXs that write, rotate and push."""
     for thread in threads:
         thread.start()
     try:
-        yield pushing
+        yield
     finally:
         for thread in threads:
             thread.finished.set()
@@ -104,45 +111,65 @@ def busy(running: Running, sender: Pusher, pbx: Pbx) -> Iterator[BusyPusher]:
             thread.join()
 
 
-def killed_many_times(folder: Path, kills: int, seed: int) -> None:
-    """Afterwards every record is a leg, a poller saw each of them once, and all is accounted for."""
-    chance = random.Random(seed)
-    pbx = Pbx(folder / "Master.csv")
+@contextmanager
+def everything(folder: Path, chance: random.Random) -> Iterator[tuple[Running, Pusher]]:
+    """A database, a daemon and a forwarder that ships to it, all running; and who may push."""
     sources = [
-        {"name": "written", "kind": "asterisk-csv", "path": str(pbx.path), "pbx": "one"},
+        {"name": "written", "kind": "asterisk-csv", "path": str(folder / "Master.csv")},
         {"name": "pushed", "kind": "asterisk-csv", "push": "true", "pbx": "another"},
+        {"name": "forwarded", "kind": "asterisk-csv", "forward": "true", "pbx": "branch"},
     ]
+    branch = folder / "branch"
+    branch.mkdir()
     with own_server() as (server, dsn):
-        daemon = DaemonProcess(folder, dsn, sources)
+        daemon = DaemonProcess(folder, dsn, sources, {"serve": {"port": str(free_port())}})
         daemon.write_config()
         assert cdrd("-c", str(daemon.config), "migrate").returncode == 0
         daemon.add_reader()
-        sender = pusher(daemon, "pbx", "pushed")
-        running = Running(server, daemon, Poller(daemon), chance)
-        fates: list[Callable[[], None]] = [
-            running.daemon_dies, running.daemon_dies, running.database_dies, running.both_die
-        ]  # fmt: skip
-        began = time.monotonic()
+        sender = pusher(daemon, "pbx", "pushed", "forwarded")
         daemon.start()
+        shipped = [followed(branch, "forwarded")]
+        forwarder = ForwarderProcess(branch, daemon.url, sender.token, shipped)
+        forwarder.write_config()
+        forwarder.start()
         try:
-            with busy(running, sender, pbx) as pushing:
-                while sum(running.kills.values()) < kills:
-                    running.read_for(0.6)
-                    chance.choice(fates)()
-            running.poller.poll_until(pbx.written + pushing.answered, seconds=240)
-            code = daemon.stop()
+            yield Running(server, daemon, forwarder, Poller(daemon), chance), sender
         finally:
+            forwarder.kill()
             if daemon.process is not None and daemon.process.poll() is None:
                 daemon.kill()
-        print(f"seed {seed}, kills {running.kills}, {time.monotonic() - began:.0f} s,", end=" ")
-        print(f"{pbx.written} records written, {pushing.answered} pushed")
-        pushed = range(FIRST_PUSHED, FIRST_PUSHED + pushing.answered)
-        served = sorted(number_of(row["uniqueid"]) for row in running.poller.rows)
 
-        assert served == [*range(pbx.written), *pushed]
-        assert running.poller.acctids == list(range(1, len(served) + 1))
-        assert every_record_is_accounted_for(dsn)
-        assert code == 0
+
+def killed_many_times(folder: Path, kills: int, seed: int) -> None:
+    """Afterwards every record is a leg, a poller saw each of them once, and all is accounted for."""
+    chance, began = random.Random(seed), time.monotonic()
+    with everything(folder, chance) as (running, sender):
+        here = Pbx(folder / "Master.csv")
+        branch = Pbx(folder / "branch" / "Master.csv", FIRST_FORWARDED)
+        pushing = BusyPusher(sender)
+        fates: list[Callable[[], None]] = [
+            *[running.daemon_dies] * 3, *[running.forwarder_dies] * 3,
+            *[running.database_dies] * 2, running.both_die,
+        ]  # fmt: skip
+        writing = [BusyPbx(pbx, random.Random(chance.random())) for pbx in (here, branch)]
+        with busy(*writing, pushing):
+            while running.kills.total() < kills:
+                running.read_for(0.6)
+                chance.choice(fates)()
+        pushed = range(FIRST_PUSHED, FIRST_PUSHED + pushing.answered)
+        expected = [*here.numbers, *pushed, *branch.numbers]
+        running.poller.poll_until(len(expected), seconds=240)
+        ended = [running.forwarder.stop(), running.daemon.stop()]
+        print(
+            f"seed {seed}, kills {dict(running.kills)}, {time.monotonic() - began:.0f} s,", end=" "
+        )
+        print(f"records: {here.written} followed, {branch.written} forwarded, {len(pushed)} pushed")
+
+        served = sorted(number_of(row["uniqueid"]) for row in running.poller.rows)
+        assert served == expected
+        assert running.poller.acctids == list(range(1, len(expected) + 1))
+        assert every_record_is_accounted_for(running.daemon.dsn)
+        assert ended == [0, 0]
 
 
 def test_nothing_is_lost_or_doubled_by_kills(tmp_path: Path) -> None:

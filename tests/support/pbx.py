@@ -28,22 +28,30 @@ def number_of(uniqueid: str) -> int:
 class Pbx:
     """Writes numbered records and rotates; `written` is the plain list that cdrd is compared with."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, first: int = 0) -> None:
+        """`first` is the number of its first record, where there are others that number theirs."""
         self.path = path
+        self.first = first
         self.written = 0
         self._rotations = 0
+
+    @property
+    def numbers(self) -> range:
+        """Of all that it has written."""
+        return range(self.first, self.first + self.written)
 
     def append(self, count: int = 1) -> None:
         """Opens, appends and closes for each record, as Asterisk does."""
         for _ in range(count):
             with self.path.open("ab") as file:
-                file.write(record(self.written))
+                file.write(record(self.first + self.written))
             self.written += 1
 
     def append_at_once(self, count: int) -> None:
         """A backlog."""
         with self.path.open("ab") as file:
-            file.write(b"".join(record(n) for n in range(self.written, self.written + count)))
+            begin = self.first + self.written
+            file.write(b"".join(record(n) for n in range(begin, begin + count)))
         self.written += count
 
     def _next_name(self) -> Path:
@@ -85,12 +93,12 @@ class BusyPbx(threading.Thread):
         self.finished = threading.Event()
 
     def run(self) -> None:
-        while not self.finished.wait(self.chance.uniform(0, 0.02)):
-            self.pbx.append(self.chance.randrange(1, 20))
+        while not self.finished.wait(self.chance.uniform(0, 0.1)):
+            self.pbx.append(self.chance.randrange(1, 10))
             action = self.chance.random()
-            if action < 0.01:
+            if action < 0.02:
                 self.pbx.rotate_by_copy()
-            elif action < 0.02:
+            elif action < 0.04:
                 self.pbx.compress(self.pbx.rotate_by_rename())
-            elif action < 0.03:
+            elif action < 0.06:
                 self.pbx.rotate_by_rename()
