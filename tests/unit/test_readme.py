@@ -17,9 +17,10 @@ from cdrd.collect.carriers import load_mapping
 from cdrd.decode.cel_columns import SAMPLE, fields_of_columns
 from cdrd.decode.decoders import Shape, decoder_for
 from cdrd.errors import ExitCode
+from cdrd.forward_settings import ForwardSettings
 from cdrd.metrics import REGISTRY
 from cdrd.records import Decoded, SourceKind
-from cdrd.settings import SourceSettings, load_settings
+from cdrd.settings import SourceSettings, load_settings, read_settings
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -43,6 +44,8 @@ def sources(folder: Path) -> list[SourceSettings]:
     """The source of each piece of settings that can be pasted."""
     found = []
     for number, block in enumerate(blocks("yaml")):
+        if block.startswith("collector:"):  # these are for the PBX
+            continue
         path = folder / f"{number}.yaml"
         path.write_text(block, encoding="utf-8")
         found += load_settings(path, environment={}).sources
@@ -73,6 +76,15 @@ def test_the_carriers_file_is_one(tmp_path: Path) -> None:
     path.write_text(block, encoding="utf-8")
 
     assert load_mapping(path).decimal_mark == ","
+
+
+def test_what_a_pbx_forwards_is_a_source_of_its_collector(tmp_path: Path) -> None:
+    [block] = [block for block in blocks("yaml") if block.startswith("collector:")]
+    path = tmp_path / "forward.yaml"
+    path.write_text(block, encoding="utf-8")
+    forwarded = {source.name for source in sources(tmp_path) if source.way == "forward"}
+
+    assert {source.name for source in read_settings(path, ForwardSettings).sources} == forwarded
 
 
 def test_the_columns_are_those_of_the_configuration_beside_them(tmp_path: Path) -> None:
