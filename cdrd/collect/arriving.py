@@ -49,8 +49,8 @@ class Arriving:
         self._put_aside[file.key] = until
 
     def may_be_cut(self, file: DiskFile, now: float) -> bool:
-        """Whether a file that does not end with a newline may still be on its way."""
-        return now - self._since.get(file.key, now) < _TORN_PATIENCE * self._quiet
+        """Whether a file that does not end with a newline may still be on its way; not if it was named."""
+        return now - self._since.get(file.key, float("-inf")) < _TORN_PATIENCE * self._quiet
 
 
 def _files(paths: Iterable[str]) -> Iterator[DiskFile]:

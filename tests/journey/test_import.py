@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import signal
 import subprocess
 import sys
@@ -74,6 +75,21 @@ def test_the_same_file_again_is_held_until_somebody_decides(office: Office) -> N
     assert "3 rows stored" in office.load(copy).output
     assert (office.states(), office.count()) == (["finished", "discarded", "finished"], 6)
     assert every_record_is_accounted_for(office.dsn)
+
+
+def test_a_last_row_without_a_newline_is_a_row(office: Office) -> None:
+    assert "3 rows stored, 0 in" in office.load(office.write("july.csv", bill(1, 4)[:-1])).output
+
+
+def test_a_compressed_file_is_what_is_in_it(office: Office) -> None:
+    packed = office.write("july.csv.gz", gzip.compress(bill(1, 4).encode()))
+    assert "file 1: 3 rows stored, 0 in" in office.load(packed).output
+    dry = office.run("import", packed, "--carrier", "alpha", "--dry-run")
+    assert "3 rows, 0 problems" in dry.output
+
+    assert (
+        "held, because it is like file 1" in office.load(office.write("j.csv", bill(1, 4))).output
+    )
 
 
 def test_a_file_that_grew_is_read_on(office: Office) -> None:
