@@ -74,7 +74,8 @@ class Places:
     def _files(self, last_path: str) -> Iterator[DiskFile]:
         """Each file once, where it was seen last, and all that the settings mean."""
         seen: set[str] = set()
-        bases = [last_path, *matching(self.source.path or self.source.drop)]
+        named = self.source.path or self.source.drop
+        bases = [last_path, *(matching(named) if named else ())]
         for base in bases:
             for file in _with_siblings(base, self.source.rotated):
                 if file.path not in seen:

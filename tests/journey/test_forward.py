@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import shutil
 import signal
 from collections import defaultdict
@@ -27,11 +28,13 @@ SOURCES = [
         {"name": name, "kind": "asterisk-csv", "pbx": name, "zone": ZONE}
         for name in ("by-name", "by-copy", "by-date", "poison", "status", "first", "second", "long")
     ),
+    {"name": "branch", "kind": "asterisk-csv", "pbx": "branch", "zone": "Europe/London"},
     {"name": "cel", "kind": "asterisk-cel", "zone": ZONE},
     {"name": "queues", "kind": "asterisk-queue-log"},
     {"name": "twin-1", "kind": "asterisk-csv", "pbx": "twins"},
     {"name": "twin-2", "kind": "asterisk-csv", "pbx": "twins"},
 ]
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 Places = frozenset[tuple[int, int, str]]
 """Line, offset and uniqueid of each record of a file."""
 
@@ -78,6 +81,30 @@ def places_in(data: bytes) -> Places:
     rows = [row.split("\t") for row in decoder.chunk(Chunk(data, 0, 1, final=True)).rows]
     at = COPY_COLUMNS.index("uniqueid")
     return frozenset((int(row[0]), int(row[1]), row[at]) for row in rows)
+
+
+def test_what_the_readme_says_can_be_pasted(tmp_path: Path, collector: Collector) -> None:
+    """Its forward.yaml, but for the places of the file and the collector."""
+    [pasted] = re.findall(r"^```yaml\n(collector:\n.*?)^```$", README, re.DOTALL | re.MULTILINE)
+    path = tmp_path / "Master.csv"
+    path.write_bytes(record(0))
+    with forwarding(tmp_path, collector, []) as forwarder:
+        forwarder.config.write_text(
+            re.sub(r"^ +ca:.*\n", "", pasted, flags=re.MULTILINE)
+            .replace("https://collector.example:8887", collector.url)
+            .replace("/var/log/asterisk/cdr-csv/Master.csv", str(path))
+        )
+        checked = forwarder.check()
+        forwarder.start()
+        collector.wait_for_legs("branch", 1)
+        assert forwarder.stop() == 0
+
+    assert (checked.returncode, checked.stderr) == (0, "")
+    assert checked.stdout.splitlines() == [
+        f"branch: 1 file(s) at {path}",
+        "branch: the collector knows 0 file(s) of it",
+        f"{forwarder.config}: fine; 1 source(s)",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -135,12 +162,14 @@ def test_a_poison_record_goes_to_suspense_with_its_place_and_delays_no_other(
         forwarder.start()
         collector.wait_for_legs("poison", 3)
 
+    replayed = cdrd("-c", str(collector.daemon.config), "replay", "--source", "poison")
     first = len(record(0))
     suspended = collector.asked(
         "SELECT line, byte_offset, raw, path FROM suspense JOIN file USING (file_id)"
         " ORDER BY suspense_id"
     )
     assert [number_of(place[3]) for place in collector.places("poison")] == [0, 1, 2]
+    assert "5 records, 0 were missing" in replayed.stdout
     assert suspended == [
         (2, first, nothing, source["path"]),
         (4, 2 * first + len(nothing), short, source["path"]),
