@@ -81,7 +81,8 @@ async def _work(program: Program, asked: _Asked) -> None:
         with _bar("deciding") as told:
             await redeciding.look(period, found, told)
         _show(found, period, directory)
-        if asked.dry_run or not found.acctids:
+        changing = found.acctids
+        if asked.dry_run or not changing:
             return
         if not asked.yes:
             click.confirm("Apply this?", abort=True)
@@ -91,9 +92,7 @@ async def _work(program: Program, asked: _Asked) -> None:
                 hint="Run it again to see what changes by that.",
             )
         with _bar("applying") as told:
-            await decide_stored_again(
-                database, found.acctids, lambda done: told(done, len(found.acctids))
-            )
+            await decide_stored_again(database, changing, lambda done: told(done, len(changing)))
     click.echo("done")
 
 

@@ -93,7 +93,7 @@ class Reattribution:
 
     @property
     def acctids(self) -> list[AcctId]:
-        """The legs that change, in order."""
+        """The legs that change, in order; put in order each time."""
         return sorted(self._changed)
 
     def rows(self) -> Iterator[tuple[str, ...]]:
