@@ -84,15 +84,25 @@ class AmiStream:
     def feed(self, data: bytes) -> list[AmiMessage | Rejected]:
         """Take bytes as they come; out come the messages that are certain now."""
         self._buffer += data
-        while True:
-            end = self._buffer.find(_END, self._searched)
-            if end < 0:
-                break
-            self._cut(end + len(_END))
-        self._searched = max(0, len(self._buffer) - len(_END) + 1)
-        if len(self._buffer) > self._max_event_bytes:
-            self._give_up()
+        while self._goes_on():
+            pass
         return self._taken()
+
+    def _goes_on(self) -> bool:
+        """Take the next block, if it is whole or can't be any more; in whatever pieces it came."""
+        end = self._buffer.find(_END, self._searched) + len(_END)
+        is_whole = end >= len(_END)
+        if is_whole and (self._skips or end <= self._max_event_bytes):
+            self._cut(end)
+        elif self._skips:
+            self._drop(max(0, len(self._buffer) - len(_END) + 1))
+            return False
+        elif len(self._buffer) > self._max_event_bytes:
+            self._give_up()
+        else:
+            self._searched = max(0, len(self._buffer) - len(_END) + 1)
+            return False
+        return True
 
     def quiet(self) -> list[AmiMessage | Rejected]:
         """Nothing more is on its way: Asterisk writes an event in one go, so what is held is whole."""
@@ -180,14 +190,14 @@ class AmiStream:
             self._out.append(AmiMessage(held.name, fields, held.raw, held.line, held.offset))
 
     def _give_up(self) -> None:
-        """A message without an end: keep what is there, and look for the next empty line."""
+        """A message without an end: keep its beginning, and look for the next empty line."""
         if self._held:
             self._release()
-        if not self._skips:
-            detail = f"no empty line within {len(self._buffer)} bytes"
-            self._reject(bytes(self._buffer), self._offset, Problem(Reason.TOO_LONG, detail))
+        most = self._max_event_bytes
+        detail = f"no empty line within {most} bytes"
+        self._reject(bytes(self._buffer[:most]), self._offset, Problem(Reason.TOO_LONG, detail))
         self._skips = True
-        self._drop(len(self._buffer) - len(_END) + 1)
+        self._drop(most - len(_END) + 1)
 
     def _reject(self, raw: bytes, offset: int, problem: Problem) -> None:
         self._line += 1

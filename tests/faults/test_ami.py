@@ -20,6 +20,7 @@ from support.daemon import DaemonProcess, cdrd, wait_until
 from support.decoded import CAPTURES, master_files
 from support.manager import Manager
 from support.postgres import own_server
+from support.sources import every_record_is_accounted_for
 
 CDRS = gzip.decompress((CAPTURES / "main" / "ami_cdr.log.gz").read_bytes())
 STRETCHES = gzip.decompress((CAPTURES / "main" / "ami_stretches.log.gz").read_bytes())
@@ -64,6 +65,7 @@ def daemon(tmp_path: Path, dsn: str, manager: Manager) -> Iterator[DaemonProcess
     yield daemon
     if daemon.process is not None and daemon.process.poll() is None:
         daemon.kill()
+    assert every_record_is_accounted_for(dsn)
 
 
 def asked(dsn: str, sql: str) -> Any:
@@ -295,5 +297,6 @@ def test_what_is_heard_while_the_database_is_away_is_stored_when_it_is_back(
         finally:
             code = daemon.stop()
         found = count(dsn, "leg")
+        assert every_record_is_accounted_for(dsn)
 
     assert (found, code) == (60, 0)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from support.pbx import Pbx, number_of, record
+from support.sources import accounts_are_even
 
 from cdrd.collect.stage import collect, shape_of
 from cdrd.collect.suspense import retry
@@ -100,6 +101,13 @@ async def all_stored(database: Database, pbx: Pbx) -> None:
 @pytest.fixture
 def pbx(tmp_path: Path) -> Pbx:
     return Pbx(tmp_path / "Master.csv")
+
+
+@pytest.fixture(autouse=True)
+async def every_record_is_accounted_for(database: Database) -> AsyncIterator[None]:
+    """After whatever a test does to it."""
+    yield
+    assert await accounts_are_even(database)
 
 
 def metric(name: str, **labels: str) -> float:

@@ -37,7 +37,7 @@ def _survives(name: str, seconds: str) -> bool:
         done = subprocess.run(
             [
                 sys.executable, "-m", "fuzz.harness", name, corpus,
-                f"-max_total_time={seconds}", "-max_len=6000", "-len_control=0", "-timeout=10",
+                f"-max_total_time={seconds}", "-max_len=3000", "-len_control=0", "-timeout=10",
                 "-rss_limit_mb=1024", "-print_final_stats=1", f"-artifact_prefix={FOUND / name}-",
             ],
             capture_output=True,

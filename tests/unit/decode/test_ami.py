@@ -223,6 +223,26 @@ def test_an_event_before_a_giant_is_not_lost() -> None:
     assert names(stream.feed(b"x" * 1001)) == ["Cdr", Reason.TOO_LONG]
 
 
+@pytest.mark.parametrize("more", range(-3, 4))
+@pytest.mark.parametrize("piece", [1, 7, 5000])
+def test_what_is_a_giant_does_not_depend_on_the_pieces_that_it_comes_in(
+    more: int, piece: int
+) -> None:
+    """A block of the longest length, a little less and a little more."""
+    head, end = b"Event: VarSet\r\nValue: ", b"\r\n\r\n"
+    block = head + b"x" * (1000 + more - len(head) - len(end)) + end
+    data = block + GOOD
+    stream = AmiStream(ORDERS, max_event_bytes=1000)
+    found = [
+        each
+        for start in range(0, len(data), piece)
+        for each in stream.feed(data[start : start + piece])
+    ]
+    found += stream.quiet()
+    assert names(found) == [Reason.TOO_LONG if more > 0 else "VarSet", "Cdr"]
+    assert found[0].raw == block[:1000]
+
+
 def test_an_empty_line_more_than_needed_is_nothing() -> None:
     assert names(of(b"\r\n" + GOOD + b"\r\n\r\n\r\n" + GOOD)) == ["Cdr", "Cdr"]
 
