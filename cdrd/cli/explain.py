@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -11,11 +10,19 @@ import click
 from cdrd.cli import cli
 from cdrd.cli.layout import wrapped
 from cdrd.cli.program import Program, run
+from cdrd.cli.whole_call import (
+    CallStory,
+    first_leg_named,
+    gather_call,
+    read_story,
+    stored_attribution,
+    tell_call,
+)
 from cdrd.collect.original import Whereabouts, find_record
 from cdrd.collect.stage import shape_of
 from cdrd.decode.cdr_csv import columns_of, write_csv
 from cdrd.decode.decoders import decoder_for
-from cdrd.enrich.batch import MOST_LEGS_OF_CALL, Gathered, call_name, decide_calls
+from cdrd.enrich.batch import MOST_LEGS_OF_CALL, call_name
 from cdrd.enrich.deciding import decide_call
 from cdrd.enrich.directory import Directory
 from cdrd.enrich.faults import place_of
@@ -25,11 +32,10 @@ from cdrd.errors import NotFound
 from cdrd.records import (
     AcctId,
     Attribution,
-    Direction,
+    CelEvent,
     FileMark,
     Leg,
     SourceKind,
-    UnattributedReason,
 )
 from cdrd.settings import Settings
 from cdrd.store.arrivals import arrivals_of_leg
@@ -38,10 +44,10 @@ from cdrd.store.database import Database
 from cdrd.store.directory import current_version, load_directory
 from cdrd.store.feed import newest
 from cdrd.store.filenames import as_path
-from cdrd.store.legs import Window, leg_story, legs_of_calls
+from cdrd.store.legs import leg_story
 from cdrd.store.statements import Row
 
-_MOST_LEGS = MOST_LEGS_OF_CALL + 1
+_LAST_ACCTID = 2**63 - 1
 _MOST_SHOWN = 50
 
 
@@ -58,6 +64,7 @@ class _Story(NamedTuple):
     leg: Leg
     call: Sequence[Leg]
     """Its legs in the order of acctid."""
+    events: Sequence[CelEvent]
     oversized: bool
     """Too many legs bear the call's name, so that each is decided by itself."""
     decided: Row | None
@@ -70,19 +77,51 @@ class _Story(NamedTuple):
 
 
 @cli.command("explain")
-@click.argument("acctid", type=click.IntRange(min=1))
+@click.argument("which", required=False, metavar="[ACCTID|LINKEDID]")
+@click.option("--call", "name", help="A call by its linkedid, or its uniqueid.")
+@click.option("--pbx", help="The PBX of that call, where several have one of that name.")
 @click.pass_obj
-def explain(program: Program, acctid: int) -> None:
-    """Tell the story of a leg. Its record, where that came from, and which rule decided what."""
+def explain(program: Program, which: str | None, name: str | None, pbx: str | None) -> None:
+    """Tell the story of a leg or a call. Records, events, and which rule decided what."""
+    if (which is None) == (name is None):
+        raise click.UsageError("Give an acctid or a linkedid.")
+    if which is not None and which.isascii() and which.isdigit():
+        if not 0 < int(which) <= _LAST_ACCTID:
+            raise click.UsageError(f"An acctid is a number from 1 to {_LAST_ACCTID}.")
+        lines = _of_leg(program, AcctId(int(which)))
+    else:
+        lines = _of_call(program, name or which or "", pbx)
+    for line in lines:
+        click.echo(line)
+
+
+def _of_leg(program: Program, acctid: AcctId) -> Iterator[str]:
+    settings = program.settings
 
     async def work() -> _Story:
         async with program.database() as database:
-            return await _read(database, AcctId(acctid), program.settings)
+            return await _read(database, acctid, settings)
 
     story = run(work())
     for part in (_record, _call, _attribution):
-        for line in part(story, program.settings):
-            click.echo(line)
+        yield from part(story, settings)
+
+
+def _of_call(program: Program, name: str, pbx: str | None) -> Iterator[str]:
+    async def work() -> CallStory:
+        async with program.database() as database:
+            return await _read_call(database, name, pbx, program.settings)
+
+    return tell_call(run(work()))
+
+
+async def _read_call(
+    database: Database, name: str, pbx: str | None, settings: Settings
+) -> CallStory:
+    leg = await first_leg_named(database, name, pbx=pbx, newest=await newest(database))
+    call = await gather_call(database, leg, settings.enrich.lookback_legs)
+    in_force = await _directory(database, await current_version(database))
+    return await read_story(database, call, in_force)
 
 
 async def _read(database: Database, acctid: AcctId, settings: Settings) -> _Story:
@@ -94,12 +133,13 @@ async def _read(database: Database, acctid: AcctId, settings: Settings) -> _Stor
     in_force = await _directory(database, await current_version(database))
     version = decided["directory_version"] if decided else 0
     same = in_force is not None and in_force.version == version
-    call = await _legs_of_call(database, leg, acctid, settings.enrich.lookback_legs)
+    call, events = await gather_call(database, leg, settings.enrich.lookback_legs)
     oversized = len(call) > MOST_LEGS_OF_CALL
     return _Story(
         row,
         leg,
         [leg] if oversized else call,
+        () if oversized else events,
         oversized,
         decided,
         in_force if same else await _directory(database, version),
@@ -115,21 +155,6 @@ async def _arrivals(database: Database, acctid: AcctId, kind: SourceKind) -> Seq
 
 async def _directory(database: Database, version: int) -> Directory | None:
     return Directory.compile(await load_directory(database, version)) if version else None
-
-
-async def _legs_of_call(
-    database: Database, leg: Leg, acctid: AcctId, lookback: int
-) -> Sequence[Leg]:
-    """In the order of acctid; the leg itself where the PBX names no calls."""
-    name = call_name(leg)
-    if name is None:
-        return [leg]
-    window = Window(acctid - lookback - 1, await newest(database))
-    async with database.connection() as connection:
-        legs = await legs_of_calls(connection, [name], window=window, most=_MOST_LEGS)
-    return sorted(
-        (other for other in legs if other.pbx == leg.pbx), key=lambda leg: leg.acctid or 0
-    )
 
 
 def _record(story: _Story, settings: Settings) -> Iterator[str]:
@@ -222,7 +247,7 @@ def _decisions(story: _Story) -> Iterator[str]:
     if story.decided is None:
         yield "\nNot decided yet: it waits for the enrich stage"
     else:
-        row, stored = story.decided, _stored(story.decided)
+        row, stored = story.decided, stored_attribution(story.decided)
         yield (
             f"\nDecided {row['decided_at']:%Y-%m-%d %H:%M:%S} UTC by version {row['directory_version']}"
             f" of the directory, knowing every leg up to {row['seen_acctid']}"
@@ -238,32 +263,15 @@ def _decisions(story: _Story) -> Iterator[str]:
 
 
 def _lines(story: _Story, attribution: Attribution, directory: Directory | None) -> Iterator[str]:
-    told = explained(story.leg, story.call, attribution, directory)
+    told = explained(story.leg, story.call, attribution, directory, story.events)
     return (wrapped(line, indent="  ") for line in told)
-
-
-def _stored(row: Row) -> Attribution:
-    known = {name: row[name] for name in Attribution._fields}
-    direction, reason = known["direction"], known["reason"]
-    known["direction"] = Direction(direction) if direction else None
-    known["reason"] = UnattributedReason(reason) if reason else None
-    known["rules"] = json.dumps(row["rules"])
-    return Attribution(**known)
 
 
 def _decided_now(story: _Story) -> Attribution | None:
     if story.in_force is None:
         return None
-    others = [other for other in story.call if other.acctid != story.leg.acctid]
-    decisions = decide_calls(
-        [story.leg],
-        Gathered(others),
-        lambda legs, events: decide_call(legs, story.in_force, events),
-    )
-    for fault in decisions.faults:
-        raise fault.error
-    [call] = decisions.calls
-    return next(decided for decided in call.attributions if decided.acctid == story.leg.acctid)
+    together = decide_call(story.call, story.in_force, story.events).attributions
+    return next(one for one in together if one.acctid == story.leg.acctid)
 
 
 def _differences(stored: Attribution, now: Attribution) -> list[str]:

@@ -166,3 +166,8 @@ async def attribution_of(database: Database, acctid: AcctId) -> Row | None:
     """What is decided of a leg."""
     async with database.connection() as connection:
         return await statement("attribution_of").row(connection, acctid=acctid)
+
+
+async def attributions_of(connection: Any, acctids: Sequence[AcctId]) -> list[Row]:
+    """What is decided of legs, in the order of acctid."""
+    return await statement("attributions_of").rows(connection, acctids=acctids)

@@ -122,6 +122,12 @@ WHERE
 -- name: attribution_of(acctid)
 SELECT * FROM attribution WHERE acctid = :acctid;
 
+-- name: attributions_of(acctids)
+SELECT attribution.*
+FROM unnest(:acctids::bigint[]) AS wanted (acctid)
+JOIN attribution USING (acctid)
+ORDER BY acctid;
+
 -- name: try_parked_lock()
 -- One worker at a time looks through the parked legs; free again when its transaction ends.
 SELECT pg_try_advisory_xact_lock(1129202277);

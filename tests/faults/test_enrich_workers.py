@@ -87,7 +87,10 @@ TORN = """
         SELECT call_id, unnest(acctids) AS acctid FROM call WHERE effective
     ) AS part USING (acctid)
     LEFT JOIN call USING (call_id)
-    WHERE attribution.company IS DISTINCT FROM 'acme' OR cardinality(acctids) IS DISTINCT FROM 2 OR settled_by IS NULL
+    WHERE
+        attribution.company IS DISTINCT FROM 'acme'
+        OR cardinality(acctids) IS DISTINCT FROM 2
+        OR settled_by IS NULL
 """
 """Legs without a decision, or without the one call that they and one other are."""
 

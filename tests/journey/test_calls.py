@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +18,7 @@ from support.sources import ask, file_source
 from support.stages import nothing_waits, running, until
 from support.truth import COMPANIES, agrees, calls, directory, truths
 
+from cdrd.cli import main
 from cdrd.decode.event_rows import Place, cel_row
 from cdrd.enrich.deciding import decide_call
 from cdrd.enrich.stage import RE_ENRICH, apply_companies
@@ -252,3 +257,53 @@ async def test_legs_of_a_plain_file_that_only_a_channel_s_name_joins_are_one_cal
     assert sorted(sorted(row) for row in rows if len(row) > 1) == sorted(
         sorted(leg.acctid or 0 for leg in call.legs) for call in plain
     )
+
+
+def test_the_story_of_a_call_is_told_by_its_linkedid(
+    dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also where a leg of it is meant, or one of several PBXs, and for who does not know its name."""
+
+    async def fill() -> None:
+        async with Database(dsn) as database, both(database) as (legs, events):
+            mine = ("1795285775.522", "1795285776.524")
+            await events(
+                [row for row in channel_event_rows("main") if set(mine) & {*row.split("\t")}]
+            )
+            await legs([row for row in custom_rows("main") if mine[0] in row])
+            async with collecting(database, "branch") as other, running(database):
+                await other.store(leg(mine[0]), leg("\x1b[31m.7"))
+                await nothing_waits(database)
+
+    asyncio.run(fill())
+    capsys.readouterr()
+    config = tmp_path / "cdrd.yaml"
+    config.write_text(json.dumps({"database": {"dsn": dsn}}))
+
+    def told(*arguments: str) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["cdrd", "-c", str(config), "explain", *arguments])
+        code = 0
+        try:
+            main()
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        said = capsys.readouterr()
+        return code, said.out + said.err
+
+    code, story = told("1795285775.522", "--pbx", "hq")
+    assert code == 0
+    assert story.startswith("Call 1795285775.522 of PBX hq\n")
+    assert "internal from 101, to 102, answered by 103" in story
+    assert "picks up what rings at" in story
+    assert "company acme (calling-endpoint)" in story
+    assert told("--call", "1795285775.522", "--pbx", "hq") == (0, story)
+    by_leg = told("1")[1]
+    assert "the event PICKUP tells of it" in by_leg
+    code, refusal = told("1795285775.522")
+    assert (code, "PBXs branch, hq have a call" in refusal) == (1, True)
+    code, refusal = told("nobody.1")
+    assert (code, "no leg bears the linkedid or uniqueid nobody.1" in refusal) == (1, True)
+    code, story = told("\x1b[31m.7")
+    assert (code, story.startswith("Call \\x1b[31m.7 of PBX branch")) == (0, True)
+    assert told()[0] == 2
+    assert told("0")[0] == 2

@@ -33,7 +33,7 @@ def config(tmp_path: Path) -> Path:
     ("words", "code", "said"),
     [
         (["nosuch"], 2, "cdrd: No such command 'nosuch'. See `cdrd --help`.\n"),
-        (["explain"], 2, "cdrd: Missing argument 'ACCTID'. See `cdrd explain --help`.\n"),
+        (["explain"], 2, "cdrd: Give an acctid or a linkedid. See `cdrd explain --help`.\n"),
         (["explain", "0"], 2, "See `cdrd explain --help`.\n"),
         (["run", "--role", "x"], 2, "See `cdrd run --help`.\n"),
         (["status"], 69, "Is it running, and does the DSN say where?\n"),
