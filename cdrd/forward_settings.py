@@ -80,7 +80,7 @@ class ForwardedSettings(Section):
     rotated: tuple[str, ...] = ("{path}.*", "{path}-*", "{stem}-[0-9]*{suffix}*")
     """Where rotated files of the path are found; {path}, {stem} and {suffix} are those of each file."""
     idle_poll: Annotated[Duration, _from(timedelta(milliseconds=10), timedelta(minutes=1))] = (
-        timedelta(milliseconds=200)
+        timedelta(milliseconds=100)
     )
     """How long a quiet file is left alone before it is looked at again."""
 

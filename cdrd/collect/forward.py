@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 
-from cdrd.clock import Clock, Stopwatch, stopwatch, utc_now
+from cdrd.clock import Stopwatch, stopwatch
 from cdrd.collect.follow import Reading
 from cdrd.collect.happened import WARNED
 from cdrd.collect.health import Health
@@ -41,7 +41,6 @@ class Forwarded:
         uplink: Uplink,
         *,
         machine: str,
-        clock: Clock = utc_now,
         watch: Stopwatch = stopwatch,
     ) -> None:
         self.name = source.name
@@ -56,7 +55,7 @@ class Forwarded:
         self._most_bytes = 0
         self._file_id: FileId | None = None
         """What the collector calls the file of the piece that it took last."""
-        self._health = Health(clock)
+        self._health = Health(watch)
         self._told_at = self._measured_at = float("-inf")
         self._failures = 0
         self._wakes_at = float("-inf")

@@ -32,11 +32,12 @@ from cdrd.collect.storing import Destination, store
 from cdrd.collect.telling import Telling
 from cdrd.collect.tracks import Taken
 from cdrd.errors import Conflict, NotFound, RequestError, SourceUnavailable
+from cdrd.logs import get_logger
 from cdrd.records import Chunk, Claim, DecodedChunk, SourceId
 from cdrd.settings import SourceSettings
 from cdrd.store.arrivals import recognition_of
 from cdrd.store.database import Database
-from cdrd.store.forwarders import QUIET, begin_forwarding, heard_forwarder
+from cdrd.store.forwarders import QUIET, begin_forwarding, heard_forwarder, is_begun
 from cdrd.store.identity import Recognition
 from cdrd.store.sources import Report, positions, register_source
 
@@ -62,6 +63,7 @@ class Receiver:
         self._is_certain = False
         """Whether `_recognition` is what holds; after a conflict it may be another."""
         self._storing = asyncio.Lock()
+        self._log = get_logger(source=source.name)
         self._telling = Telling(source, Reporter(source.name))
         self._heard_at = float("-inf")
         self._written_at = float("-inf")
@@ -88,6 +90,7 @@ class Receiver:
             claim = await begin_forwarding(self._database, await self._known(), machine)
             self._is_certain = False
             await self._recognised()
+        self._log.info("forwarder_begun", machine=machine, epoch=claim.epoch)
         return {"epoch": claim.epoch, **await self.files()}
 
     async def take(self, shipped: Shipment | Told) -> dict[str, Any]:
@@ -109,6 +112,8 @@ class Receiver:
         start = shipped.start
         generation = Generation(start, file_id=start.file_id)
         taken = Taken(generation, start, _chunk(shipped), decoded)
+        if start.file_id is None and await is_begun(self._database, claim, taken.position):
+            raise Conflict("this file is begun already")
         [family] = self._source.kind.families
         destination = Destination(claim, family, await self._recognised())
         self._telling.stored(taken, await store(self._database, destination, taken))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
-from cdrd.clock import Clock
+from cdrd.clock import Stopwatch
 from cdrd.collect.behind import Behind
 from cdrd.collect.happened import WARNED, Happened, What
 from cdrd.collect.pieces import LONGEST_WORDS, Wellbeing
@@ -13,8 +13,8 @@ from cdrd.collect.pieces import LONGEST_WORDS, Wellbeing
 class Health:
     """What there is to say of one source, until it is said."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, watch: Stopwatch) -> None:
+        self._watch = watch
         self._behind = Behind()
         self._read = 0
         self._lag: int | None = None
@@ -31,7 +31,7 @@ class Health:
     def lags(self, unread: int) -> None:
         """So many bytes wait."""
         self._lag = unread
-        self._behind_since = self._behind.since(unread, read=self._read, now=self._clock())
+        self._behind_since = self._behind.since(unread, read=self._read, now=self._now())
 
     def happened(self, fact: Happened, *, followed: bool) -> None:
         """What a file did; `followed`: it is one that is read now, so that it is said when it is well."""
@@ -41,7 +41,7 @@ class Health:
             told = ", ".join(f"{name} {value}" for name, value in fact.detail.items())
             self.noticed(f"{fact.path}: {fact.what.value}: {told}")
         if fact.what is What.FILE_UNREADABLE and followed:
-            self._failing.setdefault(fact.path, self._clock())
+            self._failing.setdefault(fact.path, self._now())
         elif fact.what is What.BYTES_UNREAD:
             self._unread += int(fact.detail["bytes"])
 
@@ -66,5 +66,9 @@ class Health:
             self._error = None
         self._unread -= said.unread_bytes
 
+    def _now(self) -> datetime:
+        """By a clock that nobody sets: small machines live in 1970 until they are told the time."""
+        return datetime.fromtimestamp(self._watch(), UTC)
+
     def _ago(self, since: datetime | None) -> float | None:
-        return None if since is None else max(0.0, (self._clock() - since).total_seconds())
+        return None if since is None else max(0.0, (self._now() - since).total_seconds())

@@ -9,6 +9,8 @@ from __future__ import annotations
 import gzip
 import json
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -144,18 +146,16 @@ def tls_context(settings: CollectorSettings) -> ssl.SSLContext | None:
     return context
 
 
-class _understood:  # noqa: N801 - reads as the word that it is: `with _understood():`
+@contextmanager
+def _understood() -> Iterator[None]:
     """Inside, an answer that makes no sense is one that was not given."""
-
-    def __enter__(self) -> None:
-        """Nothing to do."""
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if isinstance(error, Malformed):
-            raise CollectorUnavailable(
-                f"the collector's answer makes no sense: {error}",
-                hint="Is it a cdrd, and of this version?",
-            ) from error
+    try:
+        yield
+    except Malformed as error:
+        raise CollectorUnavailable(
+            f"the collector's answer makes no sense: {error}",
+            hint="Is it a cdrd, and of this version?",
+        ) from error
 
 
 def _message(content: bytes) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cdrd.errors import Conflict
-from cdrd.records import Claim, SourceId
+from cdrd.records import Claim, FilePosition, SourceId
 from cdrd.store.database import Database
 from cdrd.store.filenames import as_text
 from cdrd.store.sources import Report
@@ -28,6 +28,25 @@ async def begin_forwarding(database: Database, source_id: SourceId, machine: str
             other = await statement("owner_of_source").value(connection, source_id=source_id)
             raise Conflict(f"{other} has this source; a source is forwarded by one machine")
     return Claim(source_id, epoch)
+
+
+async def is_begun(database: Database, claim: Claim, position: FilePosition) -> bool:
+    """Whether a file that the forwarder takes for a new one is one that it has begun already.
+
+    Then somebody on the way has repeated its request. If it is another file after all, the forwarder finds
+    that out: it has to begin again, and from then on this file is one of before.
+    """
+    mark = position.mark
+    async with database.connection() as connection:
+        return bool(
+            await statement("begun_since").value(
+                connection,
+                source_id=claim.source_id,
+                physical=position.physical,
+                head_length=mark.head_length,
+                head_digest=mark.head_digest,
+            )
+        )
 
 
 async def heard_forwarder(database: Database, claim: Claim, report: Report) -> None:

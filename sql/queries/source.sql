@@ -43,6 +43,19 @@ RETURNING epoch;
 -- name: owner_of_source(source_id)
 SELECT owner FROM source WHERE source_id = :source_id;
 
+-- name: begun_since(source_id, physical, head_length, head_digest)
+-- Whether a file in that place that begins like that was seen first since the source was claimed.
+SELECT EXISTS (
+    SELECT FROM file
+    JOIN position USING (file_id)
+    JOIN source USING (source_id)
+    WHERE
+        source_id = :source_id
+        AND file.first_seen >= source.claimed_at
+        AND (file.head_length, file.head_digest) = (:head_length, :head_digest)
+        AND position.physical = :physical
+);
+
 -- name: positions(source_id)
 -- Every file of a source and how far it is stored, the newest first.
 SELECT

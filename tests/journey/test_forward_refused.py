@@ -148,15 +148,16 @@ def test_a_source_is_forwarded_by_one_machine_while_that_is_heard(
 def test_what_was_sent_before_the_forwarder_began_again_is_refused(
     collector: Collector, post: Post
 ) -> None:
-    """However late it arrives; and so is what does not follow on what is stored, or is not whole."""
+    """However late it arrives, or twice; and so is what does not go on where the file is stored up to."""
     first, second = begun(post, "again"), begun(post, "again")
     late, _ = post("again", piece(first, START, record(0)))
     stored, said = post("again", piece(second, START, record(0)))
+    repeated, _ = post("again", piece(second, START, record(0)))
     moved = replace(START, file_id=FileId(said["file"]))
     twice, _ = post("again", piece(second, moved, record(0)))
     cut, _ = post("again", piece(second, moved, record(0))[:-1])
 
-    assert (late, stored, twice, cut) == (409, 200, 409, 400)
+    assert (late, stored, repeated, twice, cut) == (409, 200, 409, 409, 400)
     assert (said["consumed"], said["lines"]) == (len(record(0)), 1)
     assert len(collector.places("again")) == 1
 
