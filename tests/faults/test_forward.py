@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ import pytest
 from support.daemon import wait_until
 from support.forwarding import Collector, ForwarderProcess, collecting, followed, forwarding
 from support.line import bad_line
-from support.pbx import Pbx, number_of
+from support.pbx import BusyPbx, Pbx, number_of
 from support.postgres import own_server
 from support.sources import every_record_is_accounted_for
 
@@ -26,30 +25,10 @@ from cdrd.store.migrate import migrate
 SOURCE = {"name": "hq", "kind": "asterisk-csv", "pbx": "hq"}
 
 
-class BusyPbx(threading.Thread):
-    """Writes all the time, and rotates by every method, by a seed, until it is told to stop."""
-
-    def __init__(self, pbx: Pbx, seed: int) -> None:
-        super().__init__()
-        self._pbx, self._chance = pbx, random.Random(seed)
-        self.finished = threading.Event()
-
-    def run(self) -> None:
-        while not self.finished.wait(self._chance.uniform(0, 0.02)):
-            self._pbx.append(self._chance.randrange(1, 20))
-            action = self._chance.random()
-            if action < 0.01:
-                self._pbx.rotate_by_copy()
-            elif action < 0.02:
-                self._pbx.compress(self._pbx.rotate_by_rename())
-            elif action < 0.03:
-                self._pbx.rotate_by_rename()
-
-
 @contextmanager
 def writing(pbx: Pbx, seed: int) -> Iterator[None]:
     """Inside, the PBX is busy."""
-    busy = BusyPbx(pbx, seed)
+    busy = BusyPbx(pbx, random.Random(seed))
     busy.start()
     try:
         yield

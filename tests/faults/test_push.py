@@ -16,6 +16,9 @@ from support.daemon import DaemonProcess, cdrd
 from support.pbx import number_of, record
 from support.postgres import own_server
 from support.pushing import Pusher, pusher, until_answered
+from support.sources import accounts_are_even, every_record_is_accounted_for
+
+from cdrd.store.database import Database
 
 SOURCE = {"name": "csv", "kind": "asterisk-csv", "push": "true"}
 
@@ -62,6 +65,7 @@ def test_a_push_that_is_cut_off_by_a_kill_is_stored_once_when_it_is_repeated(
             assert (said["records"], said["stored"], said["duplicates"]) == (10, 10, 0)
 
         assert numbers(pushing) == list(range(50))
+    assert every_record_is_accounted_for(dsn)
 
 
 async def test_a_push_is_not_answered_before_it_is_committed(tmp_path: Path, dsn: str) -> None:
@@ -84,6 +88,8 @@ async def test_a_push_is_not_answered_before_it_is_committed(tmp_path: Path, dsn
         assert until_answered(pushing, "csv", batch(1))["stored"] == 10
         assert numbers(pushing) == list(range(20))
     await connection.close()
+    async with Database(dsn) as database:
+        assert await accounts_are_even(database)
 
 
 @pytest.fixture
@@ -106,3 +112,4 @@ def test_while_the_database_is_away_a_push_is_told_to_come_again(
         assert (status, said["result"], int(headers["Retry-After"]) > 0) == (503, "retry", True)
         assert until_answered(pushing, "csv", batch(1))["stored"] == 10
         assert numbers(pushing) == list(range(20))
+    assert every_record_is_accounted_for(dsn)
