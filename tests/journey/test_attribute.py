@@ -139,6 +139,7 @@ def test_a_correction_is_shown_and_then_applied_while_somebody_polls(site: Site)
     assert told.stdout.endswith(f"{changing} legs of {changing} calls change\n")
     assert (site.stored("company"), site.stored("revision")) == (decided, revisions)
 
+    heard = site.daemon.read(sinceRevision=0)["revision"]
     with polling(site) as pollers:
         done = site.command("attribute", "--since", "2026-03-01", "--yes")
         site.ring(60)
@@ -157,6 +158,12 @@ def test_a_correction_is_shown_and_then_applied_while_somebody_polls(site: Site)
         either = zip(site.owners(MOVED), site.owners("2026-03-16"), strict=True)
         for company, owners in zip(companies_of(poller), either, strict=True):
             assert company in owners
+    # whoever has read them before is told of those that changed, and of no other
+    told_of = site.daemon.read(sinceRevision=heard)["values"]
+    assert sorted(row["acctid"] for row in told_of) == [
+        acctid for acctid, has_moved in enumerate(moved, 1) if has_moved
+    ]
+    assert {row["properties"]["company"] for row in told_of} == {"globex"}
     again = site.command("attribute", "--since", "2026-03-01", "--yes")
     assert again.stdout.endswith("nothing changes\n")
 
