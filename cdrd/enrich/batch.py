@@ -9,7 +9,7 @@ from typing import NamedTuple
 from cdrd.enrich.faults import Fault
 from cdrd.enrich.grouping import CallGroup, calls_of
 from cdrd.records import AcctId, Attribution, CelEvent, Leg, UnattributedReason
-from cdrd.store.calls import Decided
+from cdrd.store.decided import Decided
 
 MOST_LEGS_OF_CALL = 2000
 """A conference of 60 has 1770. What is larger is no call but a PBX that gives all of them one name, and

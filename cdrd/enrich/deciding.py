@@ -14,7 +14,7 @@ from cdrd.enrich.hearing import hear
 from cdrd.enrich.legview import UNSTORED
 from cdrd.enrich.settling import is_over
 from cdrd.records import Attribution, CelEvent, DirectoryVersion, Leg, UnattributedReason
-from cdrd.store.calls import Decided
+from cdrd.store.decided import Decided
 
 _NOTHING = Heard()
 

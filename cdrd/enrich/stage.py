@@ -23,8 +23,9 @@ from cdrd.logs import get_logger
 from cdrd.records import AcctId, CelEvent, Leg
 from cdrd.settings import EnrichSettings
 from cdrd.store.attributions import parked_legs, write_by_halves, write_decisions
-from cdrd.store.calls import Decided, settle_calls
+from cdrd.store.calls import settle_calls
 from cdrd.store.database import Database
+from cdrd.store.decided import Decided
 from cdrd.store.directory import DIRECTORY
 from cdrd.store.events import EVENTS, channels_between, pbxs_with_events
 from cdrd.store.legs import ENRICH, legs_between

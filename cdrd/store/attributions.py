@@ -8,13 +8,13 @@ from typing import Any
 
 from cdrd.errors import RowRefused
 from cdrd.records import AcctId, Attribution, Leg
-from cdrd.store.calls import Decided, copy_calls, write_calls
+from cdrd.store.calls import copy_calls, write_calls
 from cdrd.store.database import Database, translated
+from cdrd.store.decided import ATTRIBUTION_COLUMNS, Decided, attribution_rows
 from cdrd.store.statements import Row, copy_in, statement
 from cdrd.store.work import Known, merged
 
 _WRITTEN = Attribution._fields
-_COPIED = (*_WRITTEN, "directory_version", "seen_acctid", "seen_event_id", "changed", "revision")
 _PARAMETER = {"company": "companies", "rules": "rules"}
 _WORTH_COPYING = 100
 """So many new rows are copied; fewer go with those that are decided again, for COPY is one more question."""
@@ -107,8 +107,8 @@ async def write_by_halves(
 async def _copy(
     connection: Any, attributions: Sequence[Attribution], known: Known, first_revision: int
 ) -> None:
-    text = copy_text(attributions, known, first_revision=first_revision)
-    await copy_in(connection, "attribution", _COPIED, text)
+    text = attribution_rows(attributions, known, first_revision)
+    await copy_in(connection, "attribution", ATTRIBUTION_COLUMNS, text)
 
 
 async def _decide_again(
@@ -126,29 +126,6 @@ async def _decide_again(
     )
 
 
-class _Columns(dict[Any, str]):
-    """Each value as COPY's text format has it, worked out once: most legs share most of them."""
-
-    def __missing__(self, value: str) -> str:
-        text = value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n")
-        self[value] = text = text.replace("\r", "\\r")
-        return text
-
-
-def copy_text(attributions: Sequence[Attribution], known: Known, *, first_revision: int) -> bytes:
-    """Rows for COPY, columns as in `_COPIED`."""
-    columns = _Columns({None: "\\N", True: "t", False: "f"})
-    last = f"\t{known.directory_version}\t{known.seen_acctid}\t{known.seen_event_id}\t{columns[known.late]}\t"
-    try:
-        rows = [
-            f"{acctid}\t" + "\t".join([columns[value] for value in values]) + f"{last}{revision}\n"
-            for revision, (acctid, *values) in enumerate(attributions, first_revision)
-        ]
-        return "".join(rows).encode()
-    except (AttributeError, UnicodeEncodeError) as error:
-        raise RowRefused(f"a property is no text: {error}") from error
-
-
 async def wait_for_writers(connection: Any) -> None:
     """Until everybody who is writing attributions now has committed."""
     await statement("reserve_revisions").value(connection, count=0)
@@ -159,7 +136,7 @@ async def parked_legs(connection: Any, *, after: AcctId, most: int) -> list[Leg]
     if not await statement("try_parked_lock").value(connection):
         return None
     rows = await statement("parked_legs").rows(connection, after=after, most=most)
-    return [Leg._make(row.values()) for row in rows]
+    return [Leg._make(row) for row in rows]
 
 
 async def attribution_of(database: Database, acctid: AcctId) -> Row | None:

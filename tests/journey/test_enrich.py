@@ -29,8 +29,8 @@ from cdrd.records import (
     UnattributedReason,
 )
 from cdrd.settings import EnrichSettings
-from cdrd.store.calls import Decided
 from cdrd.store.database import Database
+from cdrd.store.decided import Decided
 from cdrd.store.directory import apply_directory, current_version
 from cdrd.store.feed import horizon
 from cdrd.store.legs import ENRICH

@@ -15,8 +15,8 @@ from cdrd.store.attributions import (
     write_attributions,
     write_by_halves,
 )
-from cdrd.store.calls import Decided
 from cdrd.store.database import Database
+from cdrd.store.decided import Decided
 from cdrd.store.legs import ENRICH, Window, legs_of_calls
 from cdrd.store.statements import Row
 from cdrd.store.work import (

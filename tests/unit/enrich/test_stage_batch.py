@@ -6,7 +6,7 @@ from support.legs import leg as unstored
 
 from cdrd.enrich.batch import MOST_LEGS_OF_CALL, Gathered, decide_calls
 from cdrd.records import AcctId, Attribution, CelEvent, Leg, UnattributedReason
-from cdrd.store.calls import Decided
+from cdrd.store.decided import Decided
 
 
 def leg(acctid: int, call: str | None = "1.0", *, pbx: str = "hq", **changes: object) -> Leg:
