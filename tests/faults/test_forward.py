@@ -76,7 +76,7 @@ def killed_at_random(folder: Path, dsn: str, *, kills: int, seed: int) -> None:
 
 
 def test_nothing_is_lost_or_doubled_when_either_side_is_killed(tmp_path: Path, dsn: str) -> None:
-    killed_at_random(tmp_path, dsn, kills=12, seed=1)
+    killed_at_random(tmp_path, dsn, kills=8, seed=1)
 
 
 @pytest.mark.soak
@@ -107,7 +107,7 @@ def over_a_bad_line(folder: Path, dsn: str, *, fates: int, seed: int) -> None:
 def test_nothing_is_lost_or_doubled_over_a_line_that_cuts_resets_delays_and_swallows(
     tmp_path: Path, dsn: str
 ) -> None:
-    over_a_bad_line(tmp_path, dsn, fates=3, seed=4)
+    over_a_bad_line(tmp_path, dsn, fates=2, seed=4)
 
 
 @pytest.mark.soak
