@@ -30,10 +30,10 @@ from cdrd.store.directory import DIRECTORY
 from cdrd.store.events import EVENTS, channels_between, pbxs_with_events
 from cdrd.store.legs import ENRICH, legs_between
 from cdrd.store.work import (
-    Claimed,
     Known,
+    Ranges,
     add_work,
-    claim_waiting,
+    claim_work,
     finish_work,
     merged,
     prepare_to_decide,
@@ -215,22 +215,22 @@ class _Stage:
 
     async def _decide_waiting(self, write: _Write) -> bool:
         async with self._database.transaction() as connection:
-            stage, claim = await self._claim(connection)
-            if not claim.ranges:
+            stage, ranges = await self._claim(connection)
+            if not ranges:
                 return False
             known = await prepare_to_decide(connection)
             if self._may_decide(stage, known):
-                await self._decide_claimed(connection, stage, claim, write, known)
+                await self._decide_claimed(connection, stage, ranges, write, known)
                 return True
         await self._in_force.wait(known.directory_version, _PATIENCE)
         return stage == ENRICH
 
-    async def _claim(self, connection: Any) -> tuple[str, Claimed]:
+    async def _claim(self, connection: Any) -> tuple[str, Ranges]:
         most = self._settings.batch_legs
-        claim = await claim_waiting(connection, ENRICH, most=most)
-        if claim.ranges:
-            return ENRICH, claim
-        return RE_ENRICH, await claim_waiting(connection, RE_ENRICH, most=most)
+        ranges = await claim_work(connection, ENRICH, most_legs=most)
+        if ranges:
+            return ENRICH, ranges
+        return RE_ENRICH, await claim_work(connection, RE_ENRICH, most_legs=most)
 
     def _may_decide(self, stage: str, known: Known) -> bool:
         """New legs do not wait long for a directory; what is decided again waits for the one in force."""
@@ -239,9 +239,9 @@ class _Stage:
         return known.directory_version <= self._in_force.version
 
     async def _decide_claimed(
-        self, connection: Any, stage: str, claim: Claimed, write: _Write, known: Known
+        self, connection: Any, stage: str, ranges: Ranges, write: _Write, known: Known
     ) -> None:
-        together = merged(claim.ranges)
+        together = merged(ranges)
         claimed: list[Leg] = []
         for first, last in together:
             claimed += await legs_between(connection, first, last)
@@ -249,24 +249,23 @@ class _Stage:
             self._backlog.clear()
         else:
             self._backlog.set()
-        await finish_work(connection, stage, claim.ranges)
-        if stage == ENRICH and claim.since is not None:
-            late = known.known_at - claim.since >= self._late
-            known = known._replace(claimed_from=together[0][0], late=late)
+        await finish_work(connection, stage, ranges)
+        if stage == ENRICH:
+            known = known._replace(claimed_from=together[0][0])
         if not await self._decide(connection, claimed, known, write):
             await add_work(connection, RE_ENRICH, together)
 
     async def _decide_heard(self, write: _Write) -> bool:
         """Calls of which events tell more than was known; most events are of calls that still go on."""
         async with self._database.transaction() as connection:
-            claim = await claim_waiting(connection, EVENTS, most=_MOST_HEARD)
-            if not claim.ranges:
+            ranges = await claim_work(connection, EVENTS, most_legs=_MOST_HEARD)
+            if not ranges:
                 return False
             known = await prepare_to_decide(connection)
             if self._may_decide(EVENTS, known):
-                heard = await channels_between(connection, claim.ranges)
+                heard = await channels_between(connection, ranges)
                 self._pbxs |= {event.pbx for event in heard}
-                await finish_work(connection, EVENTS, claim.ranges)
+                await finish_work(connection, EVENTS, ranges)
                 if not await self._decide(connection, (), known, write, heard=heard):
                     raise Conflict("another directory came into force")
                 return True
@@ -302,7 +301,9 @@ class _Stage:
         """Decides and writes; whether it was done with the directory in force."""
         directory = self._in_force.directory
         known = known._replace(
-            directory_version=self._in_force.version, quiet=self._settings.settle_after
+            directory_version=self._in_force.version,
+            quiet=self._settings.settle_after,
+            late=known.waited >= self._late,
         )
         gathering = Gathering(connection, known, self._settings.lookback_legs, self._pbxs)
         gathered = await gathering.gather(claimed, heard)

@@ -38,6 +38,8 @@ class Known(NamedTuple):
     """The newest event that is committed."""
     known_at: datetime = datetime.min.replace(tzinfo=UTC)
     """By the database's clock."""
+    waited: timedelta = timedelta(0)
+    """For how long the oldest leg has waited to be decided for the first time."""
     claimed_from: int = 2**63 - 1
     """The first of the legs that were claimed, which nobody has been given as decided."""
     quiet: timedelta = timedelta(minutes=5)
@@ -46,31 +48,19 @@ class Known(NamedTuple):
     """Legs that are decided for the first time may have been served before they were."""
 
 
-class Claimed(NamedTuple):
-    """Work that is ours until the transaction ends."""
-
-    ranges: Ranges
-    since: datetime | None
-    """Since when the oldest of it waits."""
-
-
 async def claim_work(connection: Any, stage: str, *, most_legs: int) -> Ranges:
     """The oldest ranges of acctid that nobody else holds; ours until the transaction ends.
 
     The last one is cut so that there are not more legs than asked for; what is left of it waits on.
+    Of the stage `events` they are ranges of event_id.
     """
-    return (await claim_waiting(connection, stage, most=most_legs)).ranges
-
-
-async def claim_waiting(connection: Any, stage: str, *, most: int) -> Claimed:
-    """The same, and since when it waits; of the stage `events` the ranges are of event_id."""
-    rows = await statement("claim_work").rows(connection, stage=stage, most_legs=most)
+    rows = await statement("claim_work").rows(connection, stage=stage, most_legs=most_legs)
     ranges: Ranges = []
     for row in rows:
         first, last = row["first_acctid"], row["last_acctid"]
-        ranges.append((AcctId(first), AcctId(min(last, first + most - 1))))
-        most -= last - first + 1
-    return Claimed(ranges, min((row["stored_at"] for row in rows), default=None))
+        ranges.append((AcctId(first), AcctId(min(last, first + most_legs - 1))))
+        most_legs -= last - first + 1
+    return ranges
 
 
 async def add_work(connection: Any, stage: str, ranges: Iterable[tuple[AcctId, AcctId]]) -> None:
@@ -84,7 +74,9 @@ async def prepare_to_decide(connection: Any) -> Known:
     row = await statement("prepare_to_decide").row(connection)
     assert row is not None  # noqa: S101 - a SELECT without FROM has one row
     seen, version = AcctId(row["seen_acctid"]), row["directory_version"]
-    return Known(seen, version, row["seen_event_id"], row["known_at"])
+    known_at, since = row["known_at"], row["waits_since"]
+    waited = known_at - since if since is not None else timedelta(0)
+    return Known(seen, version, row["seen_event_id"], known_at, waited)
 
 
 async def finish_work(connection: Any, stage: str, ranges: Sequence[tuple[AcctId, AcctId]]) -> None:

@@ -343,3 +343,35 @@ def test_the_story_of_a_call_is_told_by_its_linkedid(
     assert (code, story.startswith("Call \\x1b[31m.7 of PBX branch")) == (0, True)
     assert told()[0] == 2
     assert told("0")[0] == 2
+
+
+@pytest.mark.parametrize("heard_first", [False, True])
+async def test_what_may_have_been_served_undecided_is_a_change_when_it_is_decided(
+    database: Database, heard_first: bool
+) -> None:
+    """Whoever decides it first: the leg's own work, or events that came later."""
+    async with (
+        file_source(database, "events", EVENTS) as events,
+        collecting(database, "hq") as collector,
+    ):
+        await collector.store(leg("10.0"))
+        async with database.transaction() as held:
+            await held.execute("UPDATE work SET stored_at = stored_at - interval '1 hour'")
+            if heard_first:
+                await held.execute("COMMIT; BEGIN; SELECT FROM work FOR UPDATE")
+                await events.store([transfer_event("10.0", "20.0")])
+                async with running(database):
+                    await until(lambda: has_decided(database, 1), "the event's call is decided")
+        async with running(database):
+            await nothing_waits(database)
+            await collector.store(leg("30.0"))
+            await nothing_waits(database)
+
+    assert await ask(database, "SELECT acctid, changed FROM attribution ORDER BY 1") == [
+        (1, True),
+        (2, False),
+    ]
+
+
+async def has_decided(database: Database, count: int) -> bool:
+    return len(await stored_decisions(database)) == count
