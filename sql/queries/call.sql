@@ -134,17 +134,25 @@ WHERE
 
 -- name: calls_to_settle()
 -- Whether there is any call of which nothing more is expected. What still waits for a stage may belong to any
--- call: it is as if time had stopped when it came.
-SELECT EXISTS (
-    SELECT
-    FROM call
-    WHERE
-        settled_by IS NULL
-        AND effective
-        AND settles_at <= (
-            SELECT least(clock_timestamp(), min(stored_at)) FROM work WHERE stage IN ('enrich', 'events')
-        )
-);
+-- call: it is as if time had stopped when it came. Until the transaction ends, calls are taken from the index in
+-- its order: a planner that believes that few are due would read and sort all that are.
+SELECT
+    EXISTS (
+        SELECT
+        FROM call
+        WHERE
+            settled_by IS NULL
+            AND effective
+            AND settles_at <= (
+                SELECT least(clock_timestamp(), min(stored_at)) FROM work WHERE stage IN ('enrich', 'events')
+            )
+    ),
+    set_config('plan_cache_mode', 'force_custom_plan', true) AS planned_anew,
+    set_config('enable_seqscan', 'off', true) AS by_index,
+    set_config('enable_bitmapscan', 'off', true) AS one_by_one,
+    set_config('enable_hashjoin', 'off', true) AS in_no_order,
+    set_config('enable_mergejoin', 'off', true) AS from_the_index,
+    set_config('enable_sort', 'off', true) AS in_its_order;
 
 -- name: settle_calls(first_revision, most)
 -- Calls of which nothing more is expected, those that are due longest; returns how many.

@@ -23,8 +23,6 @@ def decided(
     *acctids: int, caller: str | None = "101", events: int = 0, over: bool = False
 ) -> Decided:
     """A call of these legs."""
-    from support.reading import decided as attribution  # noqa: PLC0415 - of the same name
-
     record = CallRecord(
         pbx="hq", call=f"{min(acctids)}.0", linkedids=(f"{min(acctids)}.0", HOSTILE),
         legs=tuple(
