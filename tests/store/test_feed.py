@@ -315,7 +315,11 @@ def test_every_statement_that_returns_legs_takes_the_companies() -> None:
     """Promise 7: no path reads without the principal's companies."""
     reading = [found for found in statements().values() if "raw_cdr(" in found.sql]
 
-    assert {found.name for found in reading} == {"raw_page", "raw_page_of_companies", "changed_page"}
+    assert {found.name for found in reading} == {
+        "raw_page",
+        "raw_page_of_companies",
+        "changed_page",
+    }
     assert all("companies" in found.parameters for found in reading)
 
 
