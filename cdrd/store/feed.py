@@ -150,7 +150,8 @@ async def changes(
     """
     told = Changes(b"", 0, [], since, more=True)
     for _ in range(_MOST_LOOKS):
-        async with database.connection() as connection:
+        async with database.transaction() as connection:
+            await statement("look_in_order").row(connection)
             row = await statement("changed_page").row(
                 connection,
                 companies=principal.companies,

@@ -147,6 +147,15 @@ GROUP BY island
 HAVING min(first_acctid) <= :upto AND max(last_acctid) >= :first
 ORDER BY 1;
 
+-- name: look_in_order()
+-- Until the transaction ends, changes are taken from their index in its order: a planner that believes that few
+-- rows ever changed, because nobody has counted them since many did, would read and sort all of them.
+SELECT
+    set_config('plan_cache_mode', 'force_custom_plan', true) AS planned_anew,
+    set_config('enable_seqscan', 'off', true) AS by_index,
+    set_config('enable_bitmapscan', 'off', true) AS one_by_one,
+    set_config('enable_sort', 'off', true) AS in_its_order;
+
 -- name: changed_page(companies, since, upto, looked_at, most)
 -- Rows of /rest/call/read that became others after revision `since`, in the order of their revisions, and, for who sees
 -- only some companies, the acctids of rows that are none of theirs any more. `revision` says up to where that is all:
