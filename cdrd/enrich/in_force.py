@@ -19,13 +19,12 @@ _log = get_logger(stage="enrich")
 
 
 _MANY = 20_000
-"""Entries of which the garbage collector would take notice: of a million, each pass takes a second in
-which nothing else is done. Nothing in a directory refers in a circle, so that it goes with its last user."""
+"""Entries that take seconds to load."""
 
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Without the passes that the garbage collector makes when so much comes that all of it stays."""
+    """The garbage collector rests: of a million entries each of its passes takes a second or more."""
     gc.disable()
     try:
         yield
@@ -49,6 +48,7 @@ class InForce:
         self.directory: Directory | None = None
         self._database = database
         self._replaced = replaced
+        self._is_large = False
         self._unloadable = 0
         self._not_waited_for = 0
         self.wanted = asyncio.Event()
@@ -77,6 +77,10 @@ class InForce:
             with _uncollected():
                 content = await load_directory(self._database, version)
                 directory = await asyncio.to_thread(Directory.compile, content)
+                self._is_large = len(content.entries) > _MANY
+                if self._is_large:
+                    # no pass ever looks at it; nothing in it refers in a circle: it goes with its last user
+                    gc.freeze()
         except Unavailable:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the directory before it still decides
@@ -88,20 +92,20 @@ class InForce:
             # what others are just writing without this version must be seen by who looks for it next
             await wait_for_writers(connection)
         self.directory = directory
-        if len(content.entries) > _MANY:
-            gc.freeze()  # of none of these the collector need ever ask again whether it is garbage
         _log.info("directory_loaded", version=version, entries=len(content.entries))
         self._replaced()
 
     async def wait(self, version: int, seconds: float) -> None:
         """Waits a little for a version to be loaded, and only once; without any directory, each time.
 
-        So what comes just after a change is decided by it, and a directory that takes long stops nobody.
+        So what comes just after a change is decided by it, and a directory that takes long stops nobody:
+        while a large one is replaced, the one before it decides, and then that is decided again.
         """
         if self.may_decide(version):
             return
         self._looked.clear()
         self.wanted.set()
-        await wait_for(self._looked, seconds)
+        if not self._is_large:
+            await wait_for(self._looked, seconds)
         if self.directory is not None:
             self._not_waited_for = max(version, self._not_waited_for)
