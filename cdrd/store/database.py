@@ -128,6 +128,11 @@ class Database:
             "statement_timeout": str(int(statement_timeout * 1000)),
             # a client that stalls inside its transaction would hold the append lock for all
             "idle_in_transaction_session_timeout": "60000",
+            # whoever loses its power says no goodbye: what it has claimed is free in half a minute, not
+            # after the two hours that Linux waits by itself
+            "tcp_keepalives_idle": "10",
+            "tcp_keepalives_interval": "5",
+            "tcp_keepalives_count": "3",
         }
         self._pool: asyncpg.Pool | None = None
 
@@ -220,7 +225,11 @@ class Database:
             return await asyncpg.connect(
                 self._dsn,
                 timeout=10,
-                server_settings={**self._settings, "idle_in_transaction_session_timeout": "0"},
+                server_settings={
+                    **self._settings,
+                    "idle_in_transaction_session_timeout": "0",
+                    "tcp_user_timeout": "30000",  # as keepalives, of what was sent and not received
+                },
                 target_session_attrs=self._wanted_host(),
             )
 

@@ -11,6 +11,8 @@ from support.daemon import DaemonProcess, Poller, wait_until
 from support.pbx import Pbx, number_of
 from support.sources import every_record_is_accounted_for
 
+from cdrd.store.database import Database
+
 
 def killed(daemon: DaemonProcess) -> None:
     daemon.kill()
@@ -71,3 +73,17 @@ def test_the_second_doubles_nothing_and_takes_over(
         assert sorted(number_of(row["uniqueid"]) for row in poller.rows) == list(range(pbx.written))
     assert [daemon.stop() for daemon in (waiting, owner)] == [0, 0]
     assert every_record_is_accounted_for(dsn)
+
+
+async def test_a_machine_that_loses_its_power_lets_go_of_its_sources(database: Database) -> None:
+    """It says no goodbye: the server is told to ask, and to believe silence after half a minute."""
+    connection = await database.dedicated()
+    rows = await connection.fetch("SELECT name, reset_val FROM pg_settings WHERE name ~ '^tcp_'")
+    await connection.close()
+    told = {row["name"]: int(row["reset_val"]) for row in rows}
+    asked_for = (
+        told["tcp_keepalives_idle"] + told["tcp_keepalives_interval"] * told["tcp_keepalives_count"]
+    )
+
+    assert 0 < asked_for <= 30
+    assert 0 < told["tcp_user_timeout"] <= 30_000
