@@ -27,7 +27,7 @@ from cdrd.store.calls import settle_calls
 from cdrd.store.database import Database
 from cdrd.store.decided import Decided
 from cdrd.store.directory import DIRECTORY
-from cdrd.store.events import EVENTS, channels_between, pbxs_with_events
+from cdrd.store.events import EVENTS, channels_between, pbxs_heard
 from cdrd.store.legs import ENRICH, legs_between
 from cdrd.store.work import (
     Known,
@@ -108,7 +108,9 @@ class _Stage:
         self._backlog = asyncio.Event()
         self._heard = asyncio.Event()
         self._pbxs: frozenset[str] = frozenset()
-        """Those that have events."""
+        """Those that have events, ..."""
+        self._pbxs_at = 0
+        """... up to this one."""
         self._in_force = InForce(database, self._directory_replaced)
         self._parked_after: AcctId | None = None
         """How far the parked legs are looked through; None while there is no reason to."""
@@ -164,7 +166,6 @@ class _Stage:
                 await wait_for(self._stopping, _IDLE)
 
     async def _follow(self) -> None:
-        self._pbxs |= await pbxs_with_events(self._database)
         for stage in (ENRICH, RE_ENRICH, EVENTS):
             waits = await waiting(self._database, stage)
             metrics.waiting_legs.labels(stage).set(waits.legs)
@@ -305,6 +306,7 @@ class _Stage:
             quiet=self._settings.settle_after,
             late=known.waited >= self._late,
         )
+        await self._know_pbxs(connection, claimed, known)
         gathering = Gathering(connection, known, self._settings.lookback_legs, self._pbxs)
         gathered = await gathering.gather(claimed, heard)
         decisions = await asyncio.to_thread(
@@ -319,6 +321,14 @@ class _Stage:
         for outcome, count in decisions.outcomes().items():
             metrics.attributions.labels(outcome).inc(count)
         return in_force <= known.directory_version
+
+    async def _know_pbxs(self, connection: Any, claimed: Sequence[Leg], known: Known) -> None:
+        """Whoever decides with what is known up to an event has to have looked for events up to it."""
+        if known.seen_event_id > self._pbxs_at and any(
+            leg.pbx not in self._pbxs for leg in claimed
+        ):
+            self._pbxs |= await pbxs_heard(connection)
+            self._pbxs_at = max(self._pbxs_at, known.seen_event_id)
 
 
 def _refused(call: Decided, error: RowRefused) -> Decided:

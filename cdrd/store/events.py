@@ -68,7 +68,12 @@ async def channel_events_of_calls(
 async def pbxs_with_events(database: Database) -> frozenset[str]:
     """The PBXs of which events were ever stored."""
     async with database.connection() as connection:
-        rows = await statement("pbxs_with_events").rows(connection)
+        return await pbxs_heard(connection)
+
+
+async def pbxs_heard(connection: Any) -> frozenset[str]:
+    """The same inside a transaction: those of every event that it can see."""
+    rows = await statement("pbxs_with_events").rows(connection)
     return frozenset(row["pbx"] for row in rows)
 
 

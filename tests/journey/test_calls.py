@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -114,6 +114,20 @@ async def test_every_captured_call_is_decided_as_it_was_meant_whatever_comes_fir
     }
     assert set() == wrong
     assert expected() == decided
+    await rows_of_calls_are_right(database)
+
+
+async def test_several_stages_at_once_decide_as_one_would(dsn: str, database: Database) -> None:
+    """Legs and events of one call are in the hands of different ones, which know different parts of it."""
+    async with AsyncExitStack() as stages:
+        legs, events = await stages.enter_async_context(both(database))
+        for size in (7, 40, 200):
+            other = await stages.enter_async_context(Database(dsn))
+            await stages.enter_async_context(running(other, batch_legs=size))
+        await as_they_come(legs, events)
+        await nothing_waits(database)
+
+    assert expected() == await stored_decisions(database)
     await rows_of_calls_are_right(database)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import random
@@ -15,11 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.daemon import DaemonProcess, cdrd, wait_until
+from support.daemon import DaemonProcess, wait_until
 from support.legs import leg
+from support.reading import add_user
 
 from cdrd.decode.cdr_csv import write_csv
 from cdrd.records import Leg
+from cdrd.store.database import Database
 
 SCRIPT = Path(__file__).parents[2] / "config" / "examples" / "poll.py"
 CALLS = 30
@@ -73,16 +76,11 @@ def daemon(dsn: str, tmp_path: Path) -> Iterator[DaemonProcess]:
 
 
 def token_of(daemon: DaemonProcess, login: str, *companies: str) -> str:
-    config = ("-c", str(daemon.config))
-    limits = [word for company in companies for word in ("--company", company)]
-    permission = ("--permission", "billing call-summary", "--no-password")
-    done = cdrd(*config, "user", "add", login, *permission, *limits)
-    assert done.returncode == 0, done.stderr
-    done = cdrd(*config, "token", "create", login, "--label", "test")
-    assert done.returncode == 0, done.stderr
-    return next(
-        word for line in done.stdout.splitlines() for word in line.split() if len(word) > 30
-    )
+    async def work() -> str:
+        async with Database(daemon.dsn) as database:
+            return await add_user(database, login, companies=companies or None)
+
+    return asyncio.run(work())
 
 
 def append(daemon: DaemonProcess, *legs: Leg) -> None:
