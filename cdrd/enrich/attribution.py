@@ -62,6 +62,9 @@ def decided_views(
 
 def decide_views(views: Sequence[LegView]) -> Sequence[LegView]:
     """Decides the legs of a call, each after those that it follows from."""
+    if len(views) == 1:
+        _decide(views[0])
+        return views
     for view in views:
         for ready in _in_order(view):
             _decide(ready)

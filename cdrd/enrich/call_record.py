@@ -14,7 +14,14 @@ from cdrd.enrich.heard import Channel, Heard
 from cdrd.enrich.legview import NOBODY_DIALS, LegView
 from cdrd.enrich.roles import call_legs, is_sent_on, leg_by_itself
 from cdrd.enrich.rules.numbers import outside_number
-from cdrd.enrich.talk import answered_at, answered_leg, is_answered, rang_at, talk_seconds
+from cdrd.enrich.talk import (
+    answered_at,
+    answered_leg,
+    is_answered,
+    leg_answered_at,
+    rang_at,
+    talk_seconds,
+)
 from cdrd.records import (
     Attribution,
     CallDirection,
@@ -84,7 +91,7 @@ def _by_itself(view: LegView) -> CallRecord:
     """A leg that is a call by itself, and of which no events are known: most are."""
     leg, told = view.leg, _attribution(view)
     one_leg = leg_by_itself(view)
-    answered = answered_at((view,)) if is_answered(view) else None
+    answered = leg_answered_at(view) if is_answered(view) else None
     talked = (view.ended - answered).total_seconds() if answered is not None else 0
     name = _name(view)
     return CallRecord(
@@ -97,7 +104,7 @@ def _by_itself(view: LegView) -> CallRecord:
         told.dial_full if told.direction is Direction.INBOUND else told.dial_short,
         _requested(told),
         _answered_by(view) if answered is not None else None,
-        _direction((view,)),
+        _direction_by_itself(view, told),
         view.at,
         view.at if leg.dstchannel else None,
         answered,
@@ -116,6 +123,15 @@ def _by_itself(view: LegView) -> CallRecord:
         None,
         _rules(told.rules, Confidence.RECORDS, False, False),  # noqa: FBT003 - no events
     )
+
+
+def _direction_by_itself(view: LegView, told: Attribution) -> CallDirection | None:
+    came_in = told.direction is Direction.INBOUND or _dialled_in(view)
+    if told.direction is Direction.OUTBOUND:
+        return CallDirection.INBOUND_OUTBOUND if came_in else CallDirection.OUTBOUND
+    if came_in:
+        return CallDirection.INBOUND
+    return CallDirection.INTERNAL if told.direction is not None else None
 
 
 def _rerouted_by_itself(view: LegView, leg: CallLeg) -> RerouteReason | None:

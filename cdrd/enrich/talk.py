@@ -31,7 +31,7 @@ def rang_at(views: Sequence[LegView], heard: Heard) -> datetime | None:
 
 def answered_leg(views: Sequence[LegView]) -> LegView | None:
     """The leg of the first party that the caller talked to."""
-    return min((view for view in views if is_answered(view)), key=_answered_at, default=None)
+    return min((view for view in views if is_answered(view)), key=leg_answered_at, default=None)
 
 
 def is_answered(view: LegView) -> bool:
@@ -48,10 +48,11 @@ def is_answered(view: LegView) -> bool:
 def answered_at(views: Sequence[LegView]) -> datetime | None:
     """When the first party answered; a menu, a mailbox or a queue is no party."""
     leg = answered_leg(views)
-    return _answered_at(leg) if leg is not None else None
+    return leg_answered_at(leg) if leg is not None else None
 
 
-def _answered_at(view: LegView) -> datetime:
+def leg_answered_at(view: LegView) -> datetime:
+    """When the party that the leg reached answered."""
     told = far_leg(view).told
     channel = told.reached if told is not None else None
     if channel is not None and channel.answered is not None and view.leg.lastapp not in CONFERENCES:
@@ -87,7 +88,7 @@ def _in_bridges(connected: Iterable[Connected]) -> list[Span]:
 
 def _in_legs(views: Sequence[LegView]) -> list[Span]:
     """While legs were answered, on which two talked; a conference's pairs overlap, and count once."""
-    return [Span(_answered_at(view), view.ended) for view in views if is_answered(view)]
+    return [Span(leg_answered_at(view), view.ended) for view in views if is_answered(view)]
 
 
 def _length(spans: Iterable[Span]) -> timedelta:
