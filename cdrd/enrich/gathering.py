@@ -10,7 +10,7 @@ from cdrd.enrich.batch import Gathered, acctid_of
 from cdrd.enrich.grouping import related_keys
 from cdrd.records import AcctId, CelEvent, Leg
 from cdrd.store.events import EventId, channel_events_of_calls
-from cdrd.store.legs import Window, legs_by_channel, legs_of_calls
+from cdrd.store.legs import Window, legs_by_channel, legs_of_calls, legs_of_joined_calls
 from cdrd.store.work import Known, merged
 
 MOST_HOPS = 4
@@ -49,15 +49,23 @@ class Gathering:
     endless: list[str] = field(default_factory=list)
     """Calls with more events than are looked at."""
 
-    async def gather(self, claimed: Sequence[Leg], heard: Sequence[CelEvent] = ()) -> Gathered:
-        """All of it; nothing where what was heard is of calls that have no legs yet."""
+    async def gather(
+        self, claimed: Sequence[Leg], heard: Sequence[CelEvent] = (), *, again: bool = True
+    ) -> Gathered:
+        """All of it; nothing where what was heard is of calls that have no legs yet.
+
+        `again` is false for legs that nobody has decided yet.
+        """
         acctids = [acctid_of(leg) for leg in claimed]
         self._without = merged((acctid, acctid) for acctid in acctids)
         oldest = min(acctids, default=self.known.seen_acctid)
         self._after = oldest - self.lookback - 1
         legs, events = claimed, heard
+        stored = claimed if again else ()
         for _ in range(MOST_HOPS):
             legs, events = await self._hop(legs, events)
+            legs = [*legs, *await self._joined_with((*stored, *legs))]
+            stored = ()
             if not (legs or events):
                 break
         return Gathered(list(self._legs.values()), list(self._events.values()), self._channels)
@@ -78,6 +86,18 @@ class Gathering:
         more = self._new(found)
         self._have_events |= any(leg.pbx in self.pbxs for leg in (*legs, *more))
         return more, await self._events_of(ids) if self._have_events else ()
+
+    async def _joined_with(self, stored: Sequence[Leg]) -> list[Leg]:
+        """Legs that name one of these, and are not named by it: the row of their call knows."""
+        if not stored:
+            return []
+        found = await legs_of_joined_calls(
+            self.connection,
+            [acctid_of(leg) for leg in stored],
+            upto=self.known.seen_acctid,
+            most=MOST_OTHERS,
+        )
+        return self._new(leg for leg in found if not self._is_claimed(acctid_of(leg)))
 
     def _new(self, found: Iterable[Leg]) -> list[Leg]:
         more = [leg for leg in found if acctid_of(leg) not in self._legs]

@@ -30,6 +30,7 @@ from cdrd.store.directory import DIRECTORY
 from cdrd.store.events import EVENTS, channels_between, pbxs_heard
 from cdrd.store.legs import ENRICH, legs_between
 from cdrd.store.work import (
+    NOTHING_CLAIMED,
     Known,
     Ranges,
     add_work,
@@ -308,7 +309,8 @@ class _Stage:
         )
         await self._know_pbxs(connection, claimed, known)
         gathering = Gathering(connection, known, self._settings.lookback_legs, self._pbxs)
-        gathered = await gathering.gather(claimed, heard)
+        again = known.claimed_from == NOTHING_CLAIMED
+        gathered = await gathering.gather(claimed, heard, again=again)
         decisions = await asyncio.to_thread(
             decide_calls,
             claimed,

@@ -8,7 +8,7 @@ from typing import Any
 
 from cdrd.errors import RowRefused
 from cdrd.records import AcctId, Attribution, Leg
-from cdrd.store.calls import copy_calls, write_calls
+from cdrd.store.calls import copy_calls, note_parts, write_calls
 from cdrd.store.database import Database, translated
 from cdrd.store.decided import ATTRIBUTION_COLUMNS, Decided, attribution_rows
 from cdrd.store.statements import Row, copy_in, statement
@@ -82,6 +82,7 @@ async def _write_calls(
         await copy_calls(connection, fresh, known, first_revision)
     if again:
         await write_calls(connection, again, known, first_revision + len(fresh))
+    await note_parts(connection, calls)
 
 
 async def write_by_halves(

@@ -36,6 +36,19 @@ async def write_calls(
     )
 
 
+async def note_parts(connection: Any, calls: Sequence[Decided]) -> None:
+    """Notes of which call legs are, where it is no matter of their linkedid alone."""
+    parts = [
+        (leg.acctid, call.call_id)
+        for call in calls
+        if call.record is not None and len(call.record.linkedids) > 1
+        for leg in call.record.legs
+    ]
+    if parts:
+        acctids, call_ids = zip(*parts, strict=True)
+        await statement("note_parts").rows(connection, acctids=acctids, call_ids=call_ids)
+
+
 def _as_json(number: int, call: Decided) -> dict[str, Any]:
     record = call.record
     assert record is not None  # noqa: S101 - calls without one are not written

@@ -52,6 +52,16 @@ async def legs_of_calls(
     return [Leg._make(row) for row in rows]
 
 
+async def legs_of_joined_calls(
+    connection: Any, acctids: Sequence[AcctId], *, upto: AcctId, most: int
+) -> list[Leg]:
+    """Other legs of calls that were joined with calls of these, under another linkedid."""
+    rows = await statement("legs_of_joined_calls").rows(
+        connection, acctids=acctids, upto=upto, most=most
+    )
+    return [Leg._make(row.values()) for row in rows]
+
+
 async def legs_by_channel(
     connection: Any, channels: Sequence[str], *, near: Sequence[tuple[int, int]], most: int
 ) -> list[Leg]:

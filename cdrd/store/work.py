@@ -15,6 +15,10 @@ Ranges = list[tuple[AcctId, AcctId]]
 """Ranges of acctid, first and last included."""
 
 
+NOTHING_CLAIMED = 2**63 - 1
+"""Later than any leg."""
+
+
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """How much waits for a stage."""
@@ -40,7 +44,7 @@ class Known(NamedTuple):
     """By the database's clock."""
     waited: timedelta = timedelta(0)
     """For how long the oldest leg has waited to be decided for the first time."""
-    claimed_from: int = 2**63 - 1
+    claimed_from: int = NOTHING_CLAIMED
     """The first of the legs that were claimed, which nobody has been given as decided."""
     quiet: timedelta = timedelta(minutes=5)
     """A call of which nothing came for so long is settled."""

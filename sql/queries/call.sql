@@ -132,6 +132,12 @@ WHERE
     (known.seen_acctid, known.seen_event_id, known.directory_version)
     <= (excluded.seen_acctid, excluded.seen_event_id, excluded.directory_version);
 
+-- name: note_parts(acctids, call_ids)!
+-- Of which call legs are, where it has several linkedids.
+INSERT INTO call_part (acctid, call_id)
+SELECT * FROM unnest(:acctids::bigint[], :call_ids::bigint[])
+ON CONFLICT (acctid) DO UPDATE SET call_id = excluded.call_id WHERE call_part.call_id <> excluded.call_id;
+
 -- name: calls_to_settle()
 -- Whether there is any call of which nothing more is expected. What still waits for a stage may belong to any
 -- call: it is as if time had stopped when it came. Until the transaction ends, calls are taken from the index in

@@ -46,6 +46,23 @@ WHERE
     AND NOT :without::int8multirange @> acctid
 LIMIT :most;
 
+-- name: legs_of_joined_calls(acctids, upto, most)
+-- The legs of calls that were found to be one with calls of these legs: only one of them may name the other.
+SELECT
+    calldate, answerdate, enddate, clid, src, dst, dcontext, channel, dstchannel, lastapp, lastdata,
+    duration, billsec, disposition, amaflags, accountcode, uniqueid, linkedid, sequence, peeraccount,
+    userfield, extra, acctid, pbx
+FROM (
+    SELECT DISTINCT part.acctid
+    FROM unnest(:acctids::bigint[]) AS given (acctid)
+    JOIN call_part AS known ON known.acctid = given.acctid
+    JOIN call_part AS part ON part.call_id = known.call_id
+    LIMIT :most
+) AS joined
+JOIN leg USING (acctid)
+JOIN source USING (source_id)
+WHERE acctid <= :upto AND acctid <> ALL(:acctids);
+
 -- name: legs_by_channel(channels, firsts, lasts, most)
 -- Legs of channels by their names, among those of some ranges of acctid: there is no index of channels.
 SELECT

@@ -167,6 +167,34 @@ async def test_every_input_is_decided_piece_by_piece_as_if_all_had_come_at_once(
     assert wanted == await stored_decisions(database)
 
 
+@pytest.mark.parametrize(("capture", "kind"), [("main", CSV), ("v16", ALL), (PLAIN[0], CSV)])
+async def test_legs_that_are_decided_again_one_by_one_stay_in_their_calls(
+    database: Database, capture: str, kind: str
+) -> None:
+    """Also those that name no other leg of their call: it was another one that named them."""
+    custom = kind.startswith(CUSTOM)
+    rows = custom_rows(capture) if custom else master_rows(capture)
+    await apply_companies(database, COMPANIES, applied_by="test")
+    async with (
+        file_source(database, "legs", LEGS if custom else SourceKind.ASTERISK_CSV) as legs,
+        file_source(database, "events", EVENTS) as events,
+    ):
+        await legs.store(rows)
+        await events.store(channel_event_rows(capture) if kind == ALL else [])
+    async with running(database):
+        await nothing_waits(database)
+    told = "SELECT call_id, acctids, roles, events FROM call WHERE effective ORDER BY call_id"
+    before = await stored_decisions(database), await ask(database, told)
+    one_by_one = [(AcctId(n), AcctId(n)) for n in range(1, len(rows) + 1)]
+    async with database.transaction() as connection:
+        await add_work(connection, RE_ENRICH, one_by_one)
+    async with running(database, batch_legs=1):
+        await nothing_waits(database)
+
+    assert before[0] == await stored_decisions(database)
+    assert before[1] == await ask(database, told)
+
+
 async def rows_of_calls_are_right(database: Database) -> None:
     """One row for each call, with what the rules say of it, and each leg in one of them."""
     records = [decide_call(call.legs, directory(), call.events) for call in calls("main", ALL)]
