@@ -173,7 +173,7 @@ def killed_many_times(folder: Path, kills: int, seed: int) -> None:
 
 
 def test_nothing_is_lost_or_doubled_by_kills(tmp_path: Path) -> None:
-    killed_many_times(tmp_path, kills=12, seed=1)
+    killed_many_times(tmp_path, kills=9, seed=1)
 
 
 @pytest.mark.soak
