@@ -36,7 +36,7 @@ _DATE = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"])
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def attribute(program: Program, /, **asked: Any) -> None:
-    """Decide again whose stored calls were, by the directory in force. Shows what changes first.
+    """Decide stored calls again, by the directory in force. Shows what changes first.
 
     For after a correction of the companies file that concerns calls of the past: a number that moved
     on another date, an extension that was forgotten. Each leg is decided by what was true when it began.
