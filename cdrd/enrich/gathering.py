@@ -26,6 +26,8 @@ _MOST_NEAR = 50_000
 _EVENTS_A_LEG = 10
 """Events of a call for each of its legs: how far to look back for them."""
 
+_BEYOND = 2**63
+
 _Found = TypeVar("_Found", list[Leg], dict[EventId, CelEvent])
 
 
@@ -123,8 +125,10 @@ class Gathering:
             (AcctId(max(1, acctid - near)), AcctId(min(self.known.seen_acctid, acctid + near)))
             for acctid in acctids
         )
-        found = await legs_by_channel(self.connection, channels, near=ranges, most=MOST_OTHERS)
-        return [leg for leg in found if not self._is_claimed(acctid_of(leg))]
+        around = _outside(ranges, self._without)
+        if not around:
+            return []
+        return await legs_by_channel(self.connection, channels, near=around, most=MOST_OTHERS)
 
     def _is_claimed(self, acctid: AcctId) -> bool:
         return any(first <= acctid <= last for first, last in self._without)
@@ -147,6 +151,27 @@ class Gathering:
         new = {number: event for number, event in more.items() if number not in self._events}
         self._events |= new
         return list(new.values())
+
+
+def _outside(
+    ranges: Sequence[tuple[AcctId, AcctId]], without: Sequence[tuple[AcctId, AcctId]]
+) -> Sequence[tuple[AcctId, AcctId]]:
+    """What of these ranges is in none of those; both are in order."""
+    left: list[tuple[AcctId, AcctId]] = []
+    taken = iter((*without, (AcctId(_BEYOND), AcctId(_BEYOND))))
+    begin, end = next(taken)
+    for first, last in ranges:
+        while first <= last:
+            if end < first:
+                begin, end = next(taken)
+            elif begin > last:
+                left.append((first, last))
+                break
+            else:
+                if begin > first:
+                    left.append((first, AcctId(begin - 1)))
+                first = AcctId(end + 1)  # noqa: PLW2901 - what is left of the range
+    return left
 
 
 async def _in_pieces(
