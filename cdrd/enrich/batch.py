@@ -117,8 +117,11 @@ class _Deciding:
             if not _each_once(legs, decided.attributions):
                 raise ValueError("the rules did not decide each leg once")  # noqa: TRY301 - as any fault
         except Exception as error:  # noqa: BLE001 - a rule may fail in any way, and only its call pays
+            self.faults.append(Fault([*map(acctid_of, legs)], error, parked=not events))
+            if events:
+                self._one(legs, (), upto=upto)
+                return
             decided = parked(map(acctid_of, legs))
-            self.faults.append(Fault([one.acctid for one in decided.attributions], error))
         if upto is not None:
             older = [one for one in decided.attributions if one.acctid <= upto]
             decided = decided._replace(attributions=older)

@@ -16,6 +16,9 @@ _NAMED = 20
 """So many acctids of a fault are written into the log."""
 _LONGEST = 500
 
+_PARKED = "The legs are parked; a newer directory or the next start decides them again."
+_WITHOUT_EVENTS = "The legs are decided as if their calls had no channel events."
+
 _log = get_logger(stage="enrich")
 
 
@@ -24,14 +27,16 @@ class Fault(NamedTuple):
 
     acctids: Sequence[AcctId]
     error: Exception
+    parked: bool = True
+    """Nothing is decided of it; else it was decided without the events that the rules failed on."""
 
 
 def tell_faults(faults: Sequence[Fault]) -> None:
     """One event for all calls that the same line failed on; numbers are masked, for errors quote values."""
-    alike: defaultdict[tuple[str, str], list[Fault]] = defaultdict(list)
+    alike: defaultdict[tuple[str, str, bool], list[Fault]] = defaultdict(list)
     for fault in faults:
-        alike[type(fault.error).__name__, place_of(fault.error)].append(fault)
-    for (kind, place), calls in alike.items():
+        alike[type(fault.error).__name__, place_of(fault.error), fault.parked].append(fault)
+    for (kind, place, parked), calls in alike.items():
         metrics.faults.labels("enrich", kind).inc(len(calls))
         acctids = [acctid for call in calls for acctid in call.acctids]
         _log.error(
@@ -41,7 +46,7 @@ def tell_faults(faults: Sequence[Fault]) -> None:
             calls=len(calls),
             legs=len(acctids),
             acctids=acctids[:_NAMED],
-            hint="The legs are parked; a newer directory or the next start decides them again.",
+            hint=_PARKED if parked else _WITHOUT_EVENTS,
         )
 
 

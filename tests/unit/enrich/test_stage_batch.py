@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from support.legs import START
 from support.legs import leg as unstored
 
 from cdrd.enrich.batch import MOST_LEGS_OF_CALL, Gathered, decide_calls
@@ -73,6 +74,25 @@ def test_a_call_that_the_rules_fail_on_is_parked_and_the_others_are_decided() ->
     assert parked == {0, 2, 4}
     assert {a.company for call in decisions.calls for a in call.attributions} == {"1 3", None}
     assert decisions.outcomes() == {"attributed": 2, UnattributedReason.FAULT: 3}
+
+
+def test_a_call_whose_events_the_rules_fail_on_is_decided_without_them() -> None:
+    """Whoever can write an event takes no company away from a leg."""
+
+    def failing_on_events(legs: Sequence[Leg], events: Sequence[CelEvent]) -> Decided:
+        if events:
+            raise KeyError(events[0].channame)
+        return together(legs)
+
+    event = CelEvent(START, "HOSTILE", "1.0", "1.0", "PJSIP/1-00000001", pbx="hq")
+    legs = [leg(1), leg(2)]
+    decisions = decide_calls(legs, Gathered(events=[event]), failing_on_events, heard=[event])
+
+    assert {a.acctid: a.company for call in decisions.calls for a in call.attributions} == {
+        1: "1 2",
+        2: "1 2",
+    }
+    assert [(fault.acctids, fault.parked) for fault in decisions.faults] == [([1, 2], False)]
 
 
 def test_rules_that_forget_a_leg_or_decide_one_twice_have_failed() -> None:
