@@ -10,6 +10,7 @@ CDR    ?=
 PORT   ?=
 TARGETS ?=
 TESTS  ?=
+AT_ONCE ?= 4
 
 .DEFAULT_GOAL := help
 
@@ -39,7 +40,7 @@ run: $(VENV)/.run ## start cdrd with an embedded database and a demo PBX, or wit
 	@exec $(BIN)/cdrd demo $(if $(CDR),--cdr "$(CDR)") $(if $(PORT),--port "$(PORT)")
 
 test: $(VENV)/.dev ## run every test (under 10 minutes), or some: make test TESTS=tests/unit
-	$(PYTEST) -m "not bench and not soak" $(TESTS)
+	$(PYTEST) -n $(AT_ONCE) --dist worksteal -m "not bench and not soak" $(TESTS)
 
 wheel: $(VENV)/$(if $(COMPILED),.tools,.run) ## build the package into dist/; COMPILED=1: for this Python and machine, and faster (needs a C compiler)
 	rm -rf build dist/cdrd-*-$(if $(COMPILED),cp,py)*.whl

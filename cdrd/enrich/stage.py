@@ -107,6 +107,8 @@ class _Stage:
         self._stopping = asyncio.Event()
         self._wake = asyncio.Event()
         self._backlog = asyncio.Event()
+        self._deciding = asyncio.Lock()
+        """Two threads that decide at once take turns with every bytecode, and neither is done sooner."""
         self._heard = asyncio.Event()
         self._pbxs: frozenset[str] = frozenset()
         """Those that have events, ..."""
@@ -311,13 +313,14 @@ class _Stage:
         gathering = Gathering(connection, known, self._settings.lookback_legs, self._pbxs)
         again = known.claimed_from == NOTHING_CLAIMED
         gathered = await gathering.gather(claimed, heard, again=again)
-        decisions = await asyncio.to_thread(
-            decide_calls,
-            claimed,
-            gathered,
-            lambda legs, events: self._rules(legs, directory, events),
-            heard=heard,
-        )
+        async with self._deciding:
+            decisions = await asyncio.to_thread(
+                decide_calls,
+                claimed,
+                gathered,
+                lambda legs, events: self._rules(legs, directory, events),
+                heard=heard,
+            )
         _tell(decisions, gathering.endless)
         in_force = await write(connection, decisions.calls, known)
         for outcome, count in decisions.outcomes().items():
