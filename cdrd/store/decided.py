@@ -59,8 +59,9 @@ def attribution_rows(
     revision = first_revision
     rows = []
     for attribution in attributions:
-        columns = "\t".join([_property(value) for value in attribution[1:]])
-        rows.append(f"{attribution.acctid}\t{columns}\t{last}\t{revision}\n")
+        acctid, *properties = tuple[object, ...](attribution)  # whatever a rule has made of them
+        columns = "\t".join([_property(value) for value in properties])
+        rows.append(f"{acctid}\t{columns}\t{last}\t{revision}\n")
         revision += 1
     return _encoded(rows)
 
