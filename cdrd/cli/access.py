@@ -15,7 +15,7 @@ from cdrd.cli import cli
 from cdrd.cli.layout import aligned
 from cdrd.cli.program import Program, run
 from cdrd.logs import escape_control
-from cdrd.records import Permission
+from cdrd.owners import Permission
 from cdrd.serve.passwords import digest, hash_password, new_token
 from cdrd.store.database import Database
 from cdrd.store.principals import (

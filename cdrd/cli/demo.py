@@ -24,7 +24,8 @@ from cdrd.demo.stage import play
 from cdrd.demo.welcome import Welcome, shown
 from cdrd.errors import Conflict, Unavailable
 from cdrd.logs import configure_logs
-from cdrd.records import Permission, SourceKind
+from cdrd.owners import Permission
+from cdrd.records import SourceKind
 from cdrd.serve.address import why_not_bound
 from cdrd.serve.passwords import digest, new_token
 from cdrd.settings import ServeSettings, Settings, SourceSettings

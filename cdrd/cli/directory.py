@@ -18,7 +18,7 @@ from cdrd.enrich.companies import DirectoryContent, load_companies
 from cdrd.enrich.diff import diff_directories, render_diff
 from cdrd.enrich.printable import printable
 from cdrd.errors import Conflict, NotFound, SettingsError
-from cdrd.records import DirectoryVersion, Entry
+from cdrd.owners import DirectoryVersion, Entry
 from cdrd.store.directory import (
     apply_directory,
     current_version,

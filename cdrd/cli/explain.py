@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import click
 
+from cdrd.beside import CelEvent
 from cdrd.cli import cli
 from cdrd.cli.layout import wrapped
 from cdrd.cli.program import Program, run
@@ -29,14 +30,7 @@ from cdrd.enrich.faults import place_of
 from cdrd.enrich.printable import printable
 from cdrd.enrich.story import explain as explained
 from cdrd.errors import NotFound
-from cdrd.records import (
-    AcctId,
-    Attribution,
-    CelEvent,
-    FileMark,
-    Leg,
-    SourceKind,
-)
+from cdrd.records import AcctId, Attribution, FileMark, Leg, SourceKind
 from cdrd.settings import Settings
 from cdrd.store.arrivals import arrivals_of_leg
 from cdrd.store.attributions import attribution_of

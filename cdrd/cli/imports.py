@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 
+from cdrd.beside import CarrierRow
 from cdrd.cli import cli
 from cdrd.cli.layout import aligned, moment, wrapped
 from cdrd.cli.program import Program, run
@@ -23,7 +24,7 @@ from cdrd.collect.dry_run import DryRun, dry_run
 from cdrd.collect.imports import Imported, Importer, claim_import, import_name
 from cdrd.enrich.printable import printable
 from cdrd.errors import Conflict, ExitCode, NotFound, RowRefused, SourceUnavailable
-from cdrd.records import CarrierRow, FileState, Reason, Rejected
+from cdrd.records import FileState, Reason, Rejected
 from cdrd.settings import is_name
 from cdrd.store.legs import create_partitions
 from cdrd.store.sources import Claims

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from cdrd.beside import CelEvent
 from cdrd.cli.layout import moment, wrapped
 from cdrd.enrich.batch import MOST_LEGS_OF_CALL, acctid_of
 from cdrd.enrich.deciding import decide_call
@@ -15,7 +16,7 @@ from cdrd.enrich.grouping import calls_of
 from cdrd.enrich.printable import printable
 from cdrd.enrich.telling import moments, summary
 from cdrd.errors import NotFound
-from cdrd.records import AcctId, Attribution, CelEvent, Direction, Leg, UnattributedReason
+from cdrd.records import AcctId, Attribution, Direction, Leg, UnattributedReason
 from cdrd.store.attributions import attributions_of
 from cdrd.store.calls import call_of
 from cdrd.store.database import Database

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+from cdrd.beside import CelEvent, QueueEvent
 from cdrd.decode.ami import AmiMessage
 from cdrd.decode.ami_events import AmiReader
 from cdrd.decode.copytext import copy_row
 from cdrd.decode.event_rows import Place, cel_row, is_text, queue_row
-from cdrd.records import CelEvent, Decoded, Family, QueueEvent, Rejected
+from cdrd.records import Decoded, Family, Rejected
 from cdrd.store.deliveries import Sent
 
 Heard = tuple[Family, Sent | Rejected]

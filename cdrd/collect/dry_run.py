@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Context, Decimal
 
+from cdrd.beside import CarrierRow
 from cdrd.collect.carriers import Carrier
 from cdrd.collect.compressed import OpenContent, open_content
 from cdrd.decode.carrier import carrier_rows
 from cdrd.errors import NotFound, SourceUnavailable
-from cdrd.records import CarrierRow, Rejected
+from cdrd.records import Rejected
 
 _PIECE = 1 << 20
 _EXACT = Context(prec=200)

@@ -29,6 +29,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from cdrd.beside import CelEvent, QueueEvent
 from cdrd.decode.ami import AmiMessage
 from cdrd.decode.ami_order import BASE_CDR, CEL_KEYS, Order, orders
 from cdrd.decode.cel_event import KNOWN, read_event
@@ -37,7 +38,7 @@ from cdrd.decode.instants import clock_instants, epoch_instant
 from cdrd.decode.legs import ASTERISK_NAMES, TIMES, printed_times, read_leg
 from cdrd.decode.times import Moment
 from cdrd.decode.values import Problem
-from cdrd.records import CelEvent, Decoded, QueueEvent, Reason, Rejected
+from cdrd.records import Decoded, Reason, Rejected
 
 _NONE = "NONE"
 _LAST_OF_SECOND = timedelta(microseconds=999_999)

@@ -13,10 +13,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple
 
+from cdrd.beside import CarrierRow
 from cdrd.decode import carrier_values as values
 from cdrd.decode.carrier_lines import Joining, Line, numbered_lines, whole_records, without_footer
 from cdrd.decode.carrier_mapping import CarrierMapping
-from cdrd.records import CarrierRow, Reason, Rejected
+from cdrd.records import Reason, Rejected
 
 
 class Layout(NamedTuple):

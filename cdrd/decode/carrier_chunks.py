@@ -10,12 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from cdrd.beside import CarrierRow
 from cdrd.decode.carrier import RowReader, layout_of
 from cdrd.decode.carrier_lines import Line, numbered_lines
 from cdrd.decode.carrier_mapping import CarrierMapping
 from cdrd.decode.copytext import NULL, escaped, json_text
 from cdrd.errors import SettingsError
-from cdrd.records import CarrierRow, Chunk, DecodedChunk, Rejected
+from cdrd.records import Chunk, DecodedChunk, Rejected
 
 _SPECIAL = re.compile(r"[\\\t\r\n]")
 

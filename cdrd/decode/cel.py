@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from cdrd.beside import CelEvent
 from cdrd.decode.cel_columns import SAMPLE, UNQUOTED, fields_of_columns
 from cdrd.decode.cel_event import KNOWN, event_time, read_event
 from cdrd.decode.event_rows import DecodedEvent, is_text
@@ -27,7 +28,7 @@ from cdrd.decode.quoting import (
 from cdrd.decode.times import UsualTimes
 from cdrd.decode.usual_cel import usual_line
 from cdrd.decode.values import Problem
-from cdrd.records import CelEvent, Reason, Rejected
+from cdrd.records import Reason, Rejected
 
 CUT_AT = 1023
 """Bytes of a record, without its newline, that Asterisk 22 has cut."""

@@ -9,12 +9,13 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from cdrd.beside import CelEvent
 from cdrd.decode import values
 from cdrd.decode.instants import clock_instants, epoch_instant, not_before
 from cdrd.decode.json_text import decoded_object
 from cdrd.decode.times import epoch_of
 from cdrd.decode.values import Problem, shown
-from cdrd.records import CelEvent, Reason
+from cdrd.records import Reason
 
 REQUIRED = ("eventtype", "eventtime", "uniqueid", "linkedid")
 """What an event must have to be of any use."""

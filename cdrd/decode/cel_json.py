@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from cdrd.beside import CelEvent
 from cdrd.decode.cel_columns import field_name
 from cdrd.decode.cel_event import KNOWN, event_time, read_event
 from cdrd.decode.event_rows import DecodedEvent, is_text
@@ -17,7 +18,7 @@ from cdrd.decode.json_text import Object, decoded_object, find_object, plain_lin
 from cdrd.decode.times import UsualTimes
 from cdrd.decode.usual_cel_json import usual_line
 from cdrd.decode.values import Problem
-from cdrd.records import CelEvent, Rejected
+from cdrd.records import Rejected
 
 
 class CelJsonGrammar:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from cdrd.beside import CelEvent, QueueEvent
 from cdrd.decode.copytext import NULL, escaped, json_text
 from cdrd.decode.instants import copy_time
-from cdrd.records import CelEvent, QueueEvent
 
 
 class Place(NamedTuple):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cdrd.records import QueueEvent
+from cdrd.beside import QueueEvent
 
 _LEFT = ("position", "origpos", "waittime")
 _TALKED = ("holdtime", "calltime", "origpos")

@@ -13,11 +13,12 @@ import re
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+from cdrd.beside import QueueEvent
 from cdrd.decode.event_rows import Place, is_text, queue_row
 from cdrd.decode.instants import copy_time, instants_of
 from cdrd.decode.queue_fields import split_data
 from cdrd.decode.values import MAX_ID, Problem, shown
-from cdrd.records import Chunk, DecodedChunk, QueueEvent, Reason, Rejected
+from cdrd.records import Chunk, DecodedChunk, Reason, Rejected
 
 FEWEST = 5
 """Fields that every event has: time, callid, queue, agent, event."""

@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any
 
+from cdrd.beside import CEL_COLUMNS
 from cdrd.decode.copytext import NULL
 from cdrd.decode.grammar import UsualLine
 from cdrd.decode.times import UsualTimes
-from cdrd.records import CEL_COLUMNS
 
 AMAFLAGS = {"0": "0", "1": "1", "2": "2", "3": "3"}
 _EPOCH = re.compile(r"[1-9][0-9]{8,9}")

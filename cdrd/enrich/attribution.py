@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
+from cdrd.beside import CelEvent
 from cdrd.enrich.call import view_call, view_leg
 from cdrd.enrich.directory import Directory
 from cdrd.enrich.found import PartyKind
@@ -30,7 +31,7 @@ from cdrd.enrich.rules.outcome import (
     XFER_RULES,
 )
 from cdrd.enrich.rules.reached import REACHED_RULES
-from cdrd.records import Attribution, CelEvent, Leg, UnattributedReason
+from cdrd.records import Attribution, Leg, UnattributedReason
 
 
 def attribute_call(

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+from cdrd.beside import CelEvent
 from cdrd.enrich.faults import Fault
 from cdrd.enrich.grouping import CallGroup, calls_of
-from cdrd.records import AcctId, Attribution, CelEvent, Leg, UnattributedReason
+from cdrd.records import AcctId, Attribution, Leg, UnattributedReason
 from cdrd.store.decided import Decided
 
 MOST_LEGS_OF_CALL = 2000

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
+from cdrd.calls import CallDirection, CallLeg, CallRecord, Confidence, LegRole, RerouteReason
 from cdrd.enrich.call import far_leg
 from cdrd.enrich.ending import how_ended, status_code
 from cdrd.enrich.found import PartyKind
@@ -22,16 +23,7 @@ from cdrd.enrich.talk import (
     rang_at,
     talk_seconds,
 )
-from cdrd.records import (
-    Attribution,
-    CallDirection,
-    CallLeg,
-    CallRecord,
-    Confidence,
-    Direction,
-    LegRole,
-    RerouteReason,
-)
+from cdrd.records import Attribution, Direction
 
 _WITHHELD = frozenset(
     {"", "anonymous", "unknown", "unavailable", "restricted", "private", "withheld"}

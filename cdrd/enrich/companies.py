@@ -26,7 +26,8 @@ from cdrd.enrich.listed import (
 from cdrd.enrich.problems import Problems, did_you_mean
 from cdrd.enrich.written import Written
 from cdrd.errors import SettingsError
-from cdrd.records import Company, CompanyId, DirectoryVersion, Entry, EntryKind
+from cdrd.owners import Company, DirectoryVersion, Entry, EntryKind
+from cdrd.records import CompanyId
 from cdrd.yamlfile import Place, YamlDocument, read_yaml
 
 SITUATIONS = ("internal", "outbound", "inbound", "onnet", "transfer", "forward", "auth")

@@ -10,7 +10,8 @@ from typing import Any
 from cdrd.enrich.dialling import Dialling, cleaned, dialling_of
 from cdrd.enrich.patterns import Span, parse_pattern, parse_span
 from cdrd.enrich.tables import NumberTable, PatternTable
-from cdrd.records import Company, CompanyId, Entry, EntryKind
+from cdrd.owners import Company, Entry, EntryKind
+from cdrd.records import CompanyId
 
 MOST_SPELLED_OUT = 10_000
 """Codes of a span such as >200-299 are spelled out; a longer span is refused when it is read."""

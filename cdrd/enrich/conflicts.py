@@ -11,7 +11,8 @@ from typing import Generic, NamedTuple, TypeVar
 
 from cdrd.enrich.compiled import Profiles, canonical
 from cdrd.enrich.patterns import Span, parse_span
-from cdrd.records import Company, CompanyId, Entry, EntryKind
+from cdrd.owners import Company, Entry, EntryKind
+from cdrd.records import CompanyId
 
 Key = TypeVar("Key")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
+from cdrd.beside import CelEvent
 from cdrd.enrich.attribution import attribution_of, decide_views
 from cdrd.enrich.call import view_call
 from cdrd.enrich.call_record import build_call
@@ -13,7 +14,8 @@ from cdrd.enrich.heard import Heard
 from cdrd.enrich.hearing import hear
 from cdrd.enrich.legview import UNSTORED
 from cdrd.enrich.settling import is_over
-from cdrd.records import Attribution, CelEvent, DirectoryVersion, Leg, UnattributedReason
+from cdrd.owners import DirectoryVersion
+from cdrd.records import Attribution, Leg, UnattributedReason
 from cdrd.store.decided import Decided
 
 _NOTHING = Heard()

@@ -12,7 +12,8 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from cdrd.enrich.printable import printable
-from cdrd.records import Company, CompanyId, DirectoryVersion, Entry
+from cdrd.owners import Company, DirectoryVersion, Entry
+from cdrd.records import CompanyId
 
 _Identity = tuple[str, str, str, str]
 

@@ -13,7 +13,8 @@ from functools import lru_cache
 from cdrd.enrich.compiled import Compiled, compile_entries, holds
 from cdrd.enrich.found import NOBODY, Account, Did, Feature, Party
 from cdrd.enrich.lookups import Lookups
-from cdrd.records import Company, CompanyId, DirectoryVersion, Entry
+from cdrd.owners import Company, DirectoryVersion, Entry
+from cdrd.records import CompanyId
 
 REMEMBERED = 1 << 16
 """Channels, contexts and numbers whose owners are remembered, so that memory does not grow with calls."""

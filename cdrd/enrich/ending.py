@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from cdrd.calls import EndReason
 from cdrd.enrich.heard import Channel
 from cdrd.enrich.legview import LegView
-from cdrd.records import EndReason
 
 _SIP_CODES = {
     1: 404,  # unallocated number

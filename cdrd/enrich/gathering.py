@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from cdrd.beside import CelEvent
 from cdrd.enrich.batch import Gathered, acctid_of
 from cdrd.enrich.grouping import related_keys
-from cdrd.records import AcctId, CelEvent, Leg
+from cdrd.records import AcctId, Leg
 from cdrd.store.events import EventId, channel_events_of_calls
 from cdrd.store.legs import Window, legs_by_channel, legs_of_calls, legs_of_joined_calls
 from cdrd.store.work import Known, merged

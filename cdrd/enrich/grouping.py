@@ -22,10 +22,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+from cdrd.beside import CelEvent
 from cdrd.enrich.channels import channel_base, is_replaced, local_half, parse_dial, unmasked
 from cdrd.enrich.heard import said
 from cdrd.enrich.legview import CONFERENCES, DIALLING_APPS
-from cdrd.records import CelEvent, Leg
+from cdrd.records import Leg
 
 TOUCHING = timedelta(seconds=1)
 """Between two mentions of one channel: times of CDRs are cut to whole seconds."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
+from cdrd.beside import CelEvent
 from cdrd.enrich.channels import unmasked
-from cdrd.records import CelEvent
 
 _NOBODY = "N/A"
 """What Asterisk writes in place of a channel that there is not: a transfer to an application."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
+from cdrd.beside import CelEvent
 from cdrd.enrich.channels import unmasked
 from cdrd.enrich.heard import (
     Channel,
@@ -23,7 +24,6 @@ from cdrd.enrich.heard import (
     Transfer,
     said,
 )
-from cdrd.records import CelEvent
 
 _CALLED = frozenset({"AppDial", "AppQueue", "AppDial2"})
 """What stands as the application of a channel that was called: by Dial(), by Queue(), by a program."""

@@ -23,7 +23,8 @@ from cdrd.enrich.listed import (
 )
 from cdrd.enrich.problems import Problems, did_you_mean, shown
 from cdrd.enrich.written import Written
-from cdrd.records import CompanyId, Entry, EntryKind
+from cdrd.owners import Entry, EntryKind
+from cdrd.records import CompanyId
 from cdrd.yamlfile import Place, dotted
 
 _COMMON = ("company", "kind", "pbx", "from", "until")

@@ -12,7 +12,8 @@ from cdrd.enrich.compiled import MOST_SPELLED_OUT
 from cdrd.enrich.dialling import cleaned, is_number
 from cdrd.enrich.patterns import EXTENSION, parse_pattern, parse_span
 from cdrd.enrich.problems import Problems
-from cdrd.records import CompanyId, Entry, EntryKind
+from cdrd.owners import Entry, EntryKind
+from cdrd.records import CompanyId
 from cdrd.yamlfile import Place
 
 

@@ -12,7 +12,8 @@ from cdrd.enrich.channels import unmasked
 from cdrd.enrich.compiled import Compiled
 from cdrd.enrich.dialling import Dialling, cleaned, dialling_of
 from cdrd.enrich.found import Account, Columns, Did, Feature, Party, PartyKind
-from cdrd.records import Company, CompanyId, Entry, EntryKind
+from cdrd.owners import Company, Entry, EntryKind
+from cdrd.records import CompanyId
 
 
 class DatedParty(NamedTuple):

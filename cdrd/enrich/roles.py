@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
+from cdrd.calls import CallLeg, EndReason, LegRole
 from cdrd.enrich.ending import how_ended
 from cdrd.enrich.legview import CONFERENCES, PARKING_APPS, UNSTORED, LegView
-from cdrd.records import CallLeg, EndReason, LegRole
 
 _VOICEMAIL = frozenset({"VoiceMail", "MiniVM", "MinivmRecord"})
 _AT_ONCE = timedelta(seconds=1)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cdrd import metrics
+from cdrd.beside import CelEvent
 from cdrd.enrich.applying import apply_file
 from cdrd.enrich.batch import Decisions, acctid_of, decide_calls, parked
 from cdrd.enrich.deciding import decide_call
@@ -20,7 +21,7 @@ from cdrd.enrich.gathering import Gathering
 from cdrd.enrich.in_force import InForce, wait_for
 from cdrd.errors import Conflict, RowRefused, Unavailable
 from cdrd.logs import get_logger
-from cdrd.records import AcctId, CelEvent, Leg
+from cdrd.records import AcctId, Leg
 from cdrd.settings import EnrichSettings
 from cdrd.store.attributions import parked_legs, write_by_halves, write_decisions
 from cdrd.store.calls import settle_calls

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 
+from cdrd.beside import CelEvent
 from cdrd.enrich.attribution import decided_views
 from cdrd.enrich.channels import channel_base
 from cdrd.enrich.directory import Directory
@@ -13,7 +14,7 @@ from cdrd.enrich.legview import LegView
 from cdrd.enrich.printable import printable
 from cdrd.enrich.rules import SENTENCES
 from cdrd.enrich.rules.by_event import at_exten, menu_passed
-from cdrd.records import Attribution, CelEvent, Leg, UnattributedReason
+from cdrd.records import Attribution, Leg, UnattributedReason
 
 _WHY_NOT = {
     UnattributedReason.NO_MATCH: "nothing in the directory owns any part of the leg",

@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from cdrd.beside import CelEvent
+from cdrd.calls import CallLeg, CallRecord
 from cdrd.enrich.heard import said
 from cdrd.enrich.printable import printable
-from cdrd.records import AcctId, Attribution, CallLeg, CallRecord, CelEvent, Leg
+from cdrd.records import AcctId, Attribution, Leg
 
 _LONGEST = 50
 """Characters of a single value that are shown."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cdrd.enrich.listed import Listed
-from cdrd.records import Entry
+from cdrd.owners import Entry
 from cdrd.yamlfile import Place, YamlDocument
 
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 from cdrd.clock import Stopwatch, stopwatch
-from cdrd.records import Permission, Principal
+from cdrd.owners import Permission, Principal
 from cdrd.serve.credentials import Bearer, Credentials, Password, Session
 from cdrd.serve.passwords import NOBODY, Proven, digest, fits, new_session
 from cdrd.serve.refusal import away, forbidden, not_logged_in, too_many

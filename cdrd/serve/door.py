@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from cdrd.records import Principal
+from cdrd.owners import Principal
 from cdrd.serve.access import Access
 from cdrd.serve.address import Network, client_address
 from cdrd.serve.body import strict_json

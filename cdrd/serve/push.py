@@ -17,7 +17,8 @@ from typing import Any
 from aiohttp import web
 
 from cdrd.errors import NotFound, SourceUnavailable
-from cdrd.records import Permission, Principal, Push, Receipt
+from cdrd.owners import Permission, Principal
+from cdrd.records import Push, Receipt
 from cdrd.serve.credentials import Bearer, Credentials, in_headers
 from cdrd.serve.dialect import Dialect
 from cdrd.serve.door import Door

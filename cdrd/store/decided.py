@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from cdrd.calls import CallLeg, CallRecord, SettledBy
 from cdrd.errors import RowRefused
-from cdrd.records import AcctId, Attribution, CallLeg, CallRecord, SettledBy
+from cdrd.records import AcctId, Attribution
 from cdrd.store.work import Known
 
 ROWS_COME_WITHIN = timedelta(seconds=2)

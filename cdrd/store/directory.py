@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from cdrd.records import Company, CompanyId, DirectoryVersion, Entry, EntryKind
+from cdrd.owners import Company, DirectoryVersion, Entry, EntryKind
+from cdrd.records import CompanyId
 from cdrd.store.database import CHANNEL, Database
 from cdrd.store.statements import Row, statement
 

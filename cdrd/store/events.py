@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NewType
 
-from cdrd.records import CelEvent, QueueEvent
+from cdrd.beside import CelEvent, QueueEvent
 from cdrd.store.database import Database
 from cdrd.store.statements import Row, statement
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from cdrd.records import CARRIER_COLUMNS, CEL_COLUMNS, COPY_COLUMNS, QUEUE_COLUMNS, Family
+from cdrd.beside import CARRIER_COLUMNS, CEL_COLUMNS, QUEUE_COLUMNS
+from cdrd.records import COPY_COLUMNS, Family
 from cdrd.store.events import EVENTS
 from cdrd.store.legs import ENRICH
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from cdrd.records import AcctId, Principal, Revision
+from cdrd.owners import Principal
+from cdrd.records import AcctId, Revision
 from cdrd.store.database import Database
 from cdrd.store.statements import statement
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from cdrd.errors import Conflict, NotFound
-from cdrd.records import Permission, Principal
+from cdrd.owners import Permission, Principal
 from cdrd.store.database import Database
 from cdrd.store.statements import Row, statement
 

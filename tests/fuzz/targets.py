@@ -19,6 +19,7 @@ from support.decoded import CAPTURES, FULL, LEGACY, decoded_row
 from support.events import CEL_FIELDS, cel_stored, queue_stored
 from support.pushing import THREECX, everything
 
+from cdrd.beside import CARRIER_COLUMNS
 from cdrd.decode.ami import AmiStream
 from cdrd.decode.ami_events import AmiReader
 from cdrd.decode.bodies import document, records
@@ -26,13 +27,7 @@ from cdrd.decode.carrier_chunks import CarrierDecoder
 from cdrd.decode.carrier_mapping import CarrierMapping
 from cdrd.decode.decoders import RowDecoder, Shape, row_decoder_for
 from cdrd.decode.values import Problem
-from cdrd.records import (
-    CARRIER_COLUMNS,
-    Chunk,
-    Family,
-    Rejected,
-    SourceKind,
-)
+from cdrd.records import Chunk, Family, Rejected, SourceKind
 
 ZONE = "America/New_York"
 _READERS: dict[Family, Callable[[str], object]] = {

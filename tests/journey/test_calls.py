@@ -18,11 +18,13 @@ from support.sources import ask, file_source
 from support.stages import nothing_waits, running, until
 from support.truth import COMPANIES, agrees, calls, directory, truths
 
+from cdrd.beside import CelEvent
+from cdrd.calls import CallLeg, CallRecord
 from cdrd.cli import main
 from cdrd.decode.event_rows import Place, cel_row
 from cdrd.enrich.deciding import decide_call
 from cdrd.enrich.stage import RE_ENRICH, apply_companies
-from cdrd.records import AcctId, Attribution, CallLeg, CallRecord, CelEvent, SourceKind
+from cdrd.records import AcctId, Attribution, SourceKind
 from cdrd.store.calls import settled_horizon
 from cdrd.store.database import Database
 from cdrd.store.work import add_work

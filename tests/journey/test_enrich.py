@@ -15,19 +15,13 @@ from support.legs import Collector, collecting, leg
 from support.stages import nothing_waits, running, until
 
 from cdrd import metrics
+from cdrd.beside import CelEvent
 from cdrd.enrich.deciding import decide_call
 from cdrd.enrich.directory import Directory
 from cdrd.enrich.stage import RE_ENRICH, apply_companies, enrich
 from cdrd.errors import SettingsError
-from cdrd.records import (
-    AcctId,
-    Attribution,
-    CelEvent,
-    Company,
-    CompanyId,
-    Leg,
-    UnattributedReason,
-)
+from cdrd.owners import Company
+from cdrd.records import AcctId, Attribution, CompanyId, Leg, UnattributedReason
 from cdrd.settings import EnrichSettings
 from cdrd.store.database import Database
 from cdrd.store.decided import Decided

@@ -26,7 +26,7 @@ from support.reading import (
 )
 
 from cdrd import metrics
-from cdrd.records import Permission
+from cdrd.owners import Permission
 from cdrd.store.database import Database
 
 CONTRACT = json.loads(Path(__file__).with_name("raw_contract.json").read_text())

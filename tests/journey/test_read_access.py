@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from support.reading import PASSWORD, Answer, Served, add_user, decided_legs, serving
 
-from cdrd.records import Permission
+from cdrd.owners import Permission
 from cdrd.serve import access
 from cdrd.serve.passwords import digest, hash_password, new_token
 from cdrd.settings import ThrottleSettings

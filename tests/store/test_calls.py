@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 from support.legs import START
 
-from cdrd.records import AcctId, Attribution, CallLeg, CallRecord, Confidence, EndReason, LegRole
+from cdrd.calls import CallLeg, CallRecord, Confidence, EndReason, LegRole
+from cdrd.records import AcctId, Attribution
 from cdrd.store.attributions import write_decisions
 from cdrd.store.calls import call_of, settle_calls, settled_horizon
 from cdrd.store.database import Database

@@ -6,7 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from cdrd.records import Company, CompanyId, DirectoryVersion, Entry, EntryKind
+from cdrd.owners import Company, DirectoryVersion, Entry, EntryKind
+from cdrd.records import CompanyId
 from cdrd.store.database import Database
 from cdrd.store.directory import (
     apply_directory,

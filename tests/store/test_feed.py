@@ -22,7 +22,8 @@ from support.reading import (
     store_work,
 )
 
-from cdrd.records import AcctId, Permission, Principal
+from cdrd.owners import Permission, Principal
+from cdrd.records import AcctId
 from cdrd.store import feed
 from cdrd.store.database import Database
 from cdrd.store.feed import Scope, horizon, newest, note_spans, raw_pages

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from cdrd.errors import Conflict, NotFound
-from cdrd.records import Permission
+from cdrd.owners import Permission
 from cdrd.store.database import Database
 from cdrd.store.principals import (
     NewPrincipal,

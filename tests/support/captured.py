@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
+from cdrd.beside import CelEvent, QueueEvent
 from cdrd.decode.ami import AmiStream
 from cdrd.decode.ami_events import AmiReader
 from cdrd.decode.copytext import copy_row
 from cdrd.decode.decoders import Shape, row_decoder_for
 from cdrd.decode.event_rows import Place, cel_row, queue_row
-from cdrd.records import CelEvent, Chunk, Decoded, QueueEvent, Rejected, SourceKind
+from cdrd.records import Chunk, Decoded, Rejected, SourceKind
 from support.decoded import CAPTURES, CUSTOM_ZONES, FULL, ZONES, master_files
 
 ZONE = "America/New_York"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from cdrd.records import CEL_COLUMNS, QUEUE_COLUMNS, CelEvent, QueueEvent
+from cdrd.beside import CEL_COLUMNS, QUEUE_COLUMNS, CelEvent, QueueEvent
 
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPED = {"n": "\n", "t": "\t", "r": "\r"}

@@ -14,7 +14,8 @@ import aiohttp
 
 from cdrd.collect.forwarded import Receivers
 from cdrd.errors import NotFound
-from cdrd.records import Attribution, Permission, Push, Receipt, UnattributedReason
+from cdrd.owners import Permission
+from cdrd.records import Attribution, Push, Receipt, UnattributedReason
 from cdrd.serve.passwords import digest, hash_password, new_token
 from cdrd.serve.stage import serve
 from cdrd.settings import ServeSettings, ThrottleSettings

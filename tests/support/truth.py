@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from cdrd.beside import CelEvent
 from cdrd.decode.cel import CelGrammar
 from cdrd.decode.chunks import decode_rows
 from cdrd.decode.event_rows import event_row
@@ -19,7 +20,7 @@ from cdrd.enrich.attribution import attribute_call
 from cdrd.enrich.companies import load_companies
 from cdrd.enrich.directory import Directory
 from cdrd.enrich.grouping import CallGroup, calls_of
-from cdrd.records import AcctId, Attribution, CelEvent, Chunk, Leg
+from cdrd.records import AcctId, Attribution, Chunk, Leg
 from support.events import cel_stored
 
 CAPTURES = Path(__file__).parents[1] / "captures"

@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from cdrd.records import Principal
+from cdrd.owners import Principal
 from cdrd.serve.raw.request import ReadRequest
 from cdrd.serve.refusal import Refusal
 from cdrd.store.feed import Changes, Page

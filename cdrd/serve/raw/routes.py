@@ -8,7 +8,8 @@ from contextlib import aclosing
 from aiohttp import web
 
 from cdrd import metrics
-from cdrd.records import AcctId, Permission, Principal
+from cdrd.owners import Permission, Principal
+from cdrd.records import AcctId
 from cdrd.serve.access import require
 from cdrd.serve.credentials import (
     SESSION_COOKIE,

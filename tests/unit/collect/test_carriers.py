@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from cdrd.beside import CarrierRow
 from cdrd.checks import check_settings
 from cdrd.collect.carriers import load_mapping
 from cdrd.decode.carrier import carrier_rows
 from cdrd.decode.carrier_mapping import FIELDS, CarrierMapping
 from cdrd.errors import SettingsError
-from cdrd.records import CarrierRow
 from cdrd.settings import Settings
 from cdrd.yamlfile import read_yaml
 

@@ -15,6 +15,7 @@ from support.ami import CDR, MAPPINGS, block, cdr_block, messages
 from support.decoded import CAPTURES, FULL, legs_of, master_files
 from support.events import cel_stored, queue_stored
 
+from cdrd.beside import CelEvent, QueueEvent
 from cdrd.decode.ami import AmiMessage
 from cdrd.decode.ami_events import AmiReader
 from cdrd.decode.ami_order import BASE_CDR
@@ -23,7 +24,7 @@ from cdrd.decode.chunks import decode_rows
 from cdrd.decode.decoders import Shape, decoder_for
 from cdrd.decode.event_rows import event_row
 from cdrd.decode.queue_log import QueueLogDecoder
-from cdrd.records import CelEvent, Chunk, Decoded, Leg, QueueEvent, Reason, Rejected, SourceKind
+from cdrd.records import Chunk, Decoded, Leg, Reason, Rejected, SourceKind
 
 ZONE = "America/New_York"
 NOW = datetime(2026, 11, 21, 19, tzinfo=UTC)

@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cdrd.beside import CarrierRow
 from cdrd.decode.carrier import _parsed, carrier_rows
 from cdrd.decode.carrier_mapping import CarrierMapping
 from cdrd.decode.carrier_values import Times
-from cdrd.records import CarrierRow, Reason, Rejected
+from cdrd.records import Reason, Rejected
 
 MAPPING = CarrierMapping(
     columns={

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cdrd.beside import CARRIER_COLUMNS, CarrierRow
 from cdrd.decode.carrier import carrier_rows
 from cdrd.decode.carrier_chunks import CarrierDecoder, header_of
 from cdrd.decode.carrier_mapping import CarrierMapping
 from cdrd.errors import SettingsError
-from cdrd.records import CARRIER_COLUMNS, CarrierRow, Chunk, Reason, Rejected
+from cdrd.records import Chunk, Reason, Rejected
 
 MAPPING = CarrierMapping(
     columns={"date": "Start", "caller": "From", "called": "To", "duration": "Secs", "cost": "Cost"},

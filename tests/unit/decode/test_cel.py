@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 from support.decoded import CAPTURES
 from support.events import CEL_FIELDS, Stored, cel_record, cel_stored
 
+from cdrd.beside import CelEvent
 from cdrd.decode.cel import CUT_AT, CelGrammar
 from cdrd.decode.cel_columns import SAMPLE, fields_of_columns
 from cdrd.decode.cel_json import CelJsonGrammar
 from cdrd.decode.chunks import decode_rows
 from cdrd.decode.event_rows import DecodedEvent, event_row
 from cdrd.errors import SettingsError
-from cdrd.records import CelEvent, Chunk, Reason, Rejected
+from cdrd.records import Chunk, Reason, Rejected
 
 CSV = CelGrammar(zone="America/New_York")
 JSON = CelJsonGrammar("America/New_York")

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from support.decoded import CAPTURES
 from support.events import queue_stored
 
+from cdrd.beside import QueueEvent
 from cdrd.decode.queue_fields import (
     FIELDS,
     data_of_columns,
@@ -22,7 +23,7 @@ from cdrd.decode.queue_fields import (
     wait_seconds,
 )
 from cdrd.decode.queue_log import QueueLogDecoder
-from cdrd.records import Chunk, QueueEvent, Reason, Rejected
+from cdrd.records import Chunk, Reason, Rejected
 
 DECODER = QueueLogDecoder("America/New_York")
 GOOD = b"1795285583|1795285582.194|support|Carol Cole|CONNECT|3|1795285583.195|2\n"

@@ -9,7 +9,7 @@ import pytest
 
 from cdrd.enrich.companies import DirectoryContent, load_companies, parse_companies
 from cdrd.errors import ExitCode, SettingsError
-from cdrd.records import EntryKind
+from cdrd.owners import EntryKind
 from cdrd.yamlfile import read_yaml
 
 REPOSITORY = Path(__file__).parents[3]

@@ -13,7 +13,8 @@ from cdrd.enrich.companies import parse_companies
 from cdrd.enrich.diff import ChangeKind, diff_directories, render_diff
 from cdrd.enrich.directory import Directory
 from cdrd.enrich.found import PartyKind
-from cdrd.records import Company, CompanyId, DirectoryVersion, Entry, EntryKind
+from cdrd.owners import Company, DirectoryVersion, Entry, EntryKind
+from cdrd.records import CompanyId
 from cdrd.yamlfile import read_yaml
 
 MARCH = datetime(2026, 3, 31, 22, 59, 59, tzinfo=UTC)

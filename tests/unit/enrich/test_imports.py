@@ -9,7 +9,8 @@ import pytest
 
 from cdrd.enrich.companies import DirectoryContent, parse_companies
 from cdrd.enrich.directory import Directory
-from cdrd.records import CompanyId, Entry, EntryKind
+from cdrd.owners import Entry, EntryKind
+from cdrd.records import CompanyId
 from cdrd.yamlfile import read_yaml
 
 PLAN = """

@@ -11,12 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.truth import COMPANIES, INPUTS, attributions, calls, custom_legs, directory
 
+from cdrd.beside import CelEvent
 from cdrd.enrich.attribution import attribute_call
 from cdrd.enrich.companies import load_companies
 from cdrd.enrich.directory import Directory
 from cdrd.enrich.found import PartyKind
 from cdrd.enrich.grouping import calls_of
-from cdrd.records import AcctId, Attribution, CelEvent, CompanyId, Leg
+from cdrd.records import AcctId, Attribution, CompanyId, Leg
 
 FEW = settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 NAMES = st.from_regex(r"[A-Za-z0-9_.]{1,20}", fullmatch=True)

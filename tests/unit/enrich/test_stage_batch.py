@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from support.legs import START
 from support.legs import leg as unstored
 
+from cdrd.beside import CelEvent
 from cdrd.enrich.batch import MOST_LEGS_OF_CALL, Gathered, decide_calls
-from cdrd.records import AcctId, Attribution, CelEvent, Leg, UnattributedReason
+from cdrd.records import AcctId, Attribution, Leg, UnattributedReason
 from cdrd.store.decided import Decided
 
 

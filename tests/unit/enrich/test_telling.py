@@ -8,9 +8,10 @@ from datetime import timedelta
 from support.legs import START, leg
 from support.truth import calls, directory
 
+from cdrd.beside import CelEvent
 from cdrd.enrich.deciding import decide_call
 from cdrd.enrich.telling import Moment, moments, summary
-from cdrd.records import AcctId, CelEvent
+from cdrd.records import AcctId
 
 HOSTILE = "\x1b[31mred\u202e\r\n{0}%s" + "long" * 50
 

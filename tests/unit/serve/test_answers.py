@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from cdrd.records import AcctId, Permission, Principal
+from cdrd.owners import Permission, Principal
+from cdrd.records import AcctId
 from cdrd.serve.raw import envelope
 from cdrd.serve.raw.request import ReadRequest
 from cdrd.serve.refusal import away, bad_input, too_many
