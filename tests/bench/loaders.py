@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from bench.programs import Look, psql, run
+from support.waiting import DEADLINE
 
 _RSYSLOG = """
 global(workDirectory="{folder}")
@@ -66,7 +67,7 @@ def rsyslog(dsn: str, path: Path, count: int, folder: Path) -> float:
             ended = look.wait("SELECT max(id) FROM line", count)
         finally:
             process.terminate()
-            process.wait(timeout=60)
+            process.wait(timeout=DEADLINE)
         assert look.value("SELECT count(*) FROM line") == count
     return ended - started
 

@@ -8,6 +8,8 @@ from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import urlsplit
 
+from support.waiting import DEADLINE
+
 PATH = "/rest/call/read"
 
 
@@ -25,7 +27,7 @@ class Reader:
     """Follows minID."""
 
     def __init__(self, url: str, token: str) -> None:
-        self._connection = HTTPConnection(urlsplit(url).netloc, timeout=30)
+        self._connection = HTTPConnection(urlsplit(url).netloc, timeout=DEADLINE)
         self._headers = headers(token)
         self.next = 0
 

@@ -14,7 +14,7 @@ from bench.conftest import HORIZON, NEWEST, Daemons, Material, copied_in
 from bench.figures import Figures, cpu_per_leg, per_second, ratio
 from bench.programs import Look, daemon_cpu
 from structlog.testing import capture_logs
-from support.daemon import wait_until
+from support.waiting import wait_until
 
 from cdrd.decode.decoders import Shape, decoder_for
 from cdrd.enrich.batch import Gathered, decide_calls
@@ -97,7 +97,7 @@ def test_stage_against_copy(
         asyncio.run(apply(dsn, write_companies(tmp_path / "companies.yaml", COMPANIES)))
         look.checkpoint()
         daemon = daemons.start(dsn, tmp_path, roles=("enrich",), companies=None)
-        wait_until(lambda: daemon.events("directory_loaded"), seconds=120)
+        wait_until(lambda: daemon.events("directory_loaded"))
         before = look.value("SELECT count(*) FROM attribution")
         used, servers = daemon_cpu(daemon), look.server_cpu()
         started = time.perf_counter()

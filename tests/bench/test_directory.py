@@ -17,8 +17,9 @@ from bench.conftest import Daemons, new_token
 from bench.figures import Figures
 from bench.programs import seconds_of
 from bench.reader import Reader
-from support.daemon import DaemonProcess, wait_until
+from support.daemon import DaemonProcess
 from support.pbx import number_of
+from support.waiting import DEADLINE, wait_until
 
 from cdrd.enrich.companies import load_companies
 from cdrd.enrich.directory import Directory
@@ -74,7 +75,7 @@ def waits(reader: Reader, master: Path, *, seconds: int) -> list[tuple[float, fl
             now = time.monotonic_ns()
             received |= {number_of(row["uniqueid"]): now for row in rows}
             time.sleep(0.005)  # as every poller
-        assert writer.wait(timeout=60) == 0
+        assert writer.wait(timeout=DEADLINE) == 0
     wall = time.time() - time.monotonic()
     written = [int(line) / 1e9 for line in times.read_text().splitlines()]
     return [(wall + at, received[n] / 1e9 - at) for n, at in enumerate(written, start=1)]
@@ -105,7 +106,7 @@ def loaded_at(daemon: DaemonProcess, version: int) -> float:
             if event["version"] == version
         ]
 
-    return float(wait_until(told, seconds=300, what="the directory is in use")[0])
+    return float(wait_until(told, what="the directory is in use")[0])
 
 
 def test_a_large_directory(daemons: Daemons, dsn: str, tmp_path: Path, figures: Figures) -> None:
@@ -135,7 +136,7 @@ def test_a_large_directory(daemons: Daemons, dsn: str, tmp_path: Path, figures: 
     began = time.time()
     with cdrd("directory", "apply", "--yes") as applying:
         busy = waits(reader, master, seconds=int(3 * seconds))
-        assert applying.wait(timeout=300) == 0
+        assert applying.wait(timeout=DEADLINE) == 0
     ended = loaded_at(daemon, 2)
     reader.close()
     figures.add(

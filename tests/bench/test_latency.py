@@ -11,6 +11,7 @@ from bench.conftest import Daemons, new_token
 from bench.figures import Figures
 from bench.reader import Reader
 from support.pbx import Pbx, number_of
+from support.waiting import DEADLINE
 
 RATE = 1000
 SECONDS = 20
@@ -35,7 +36,7 @@ def test_append_to_readable(daemons: Daemons, dsn: str, tmp_path: Path, figures:
             now = time.monotonic_ns()
             received |= {number_of(row["uniqueid"]): now for row in rows}
             time.sleep(PAUSE)  # as every poller
-        assert writer.wait(timeout=60) == 0
+        assert writer.wait(timeout=DEADLINE) == 0
     reader.close()
 
     assert sorted(received) == list(range(count + 1))

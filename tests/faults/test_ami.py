@@ -16,11 +16,12 @@ from urllib.request import urlopen
 import asyncpg
 import pytest
 from support.ami import MAPPINGS, cdr_block
-from support.daemon import DaemonProcess, cdrd, wait_until
+from support.daemon import DaemonProcess, cdrd
 from support.decoded import CAPTURES, master_files
 from support.manager import Manager
 from support.postgres import own_server
 from support.sources import every_record_is_accounted_for
+from support.waiting import DEADLINE, wait_until
 
 CDRS = gzip.decompress((CAPTURES / "main" / "ami_cdr.log.gz").read_bytes())
 STRETCHES = gzip.decompress((CAPTURES / "main" / "ami_stretches.log.gz").read_bytes())
@@ -87,11 +88,11 @@ def count(dsn: str, table: str) -> int:
 
 
 def stored(dsn: str, table: str, number: int) -> None:
-    wait_until(lambda: count(dsn, table) >= number, seconds=60, what=f"{number} in {table}")
+    wait_until(lambda: count(dsn, table) >= number, what=f"{number} in {table}")
 
 
 def metric(daemon: DaemonProcess, name: str) -> float:
-    with urlopen(f"{daemon.url}/metrics", timeout=10) as response:  # noqa: S310 - our own daemon
+    with urlopen(f"{daemon.url}/metrics", timeout=DEADLINE) as response:  # noqa: S310 - our own daemon
         lines = response.read().decode().splitlines()
     return next(
         float(line.split()[-1]) for line in lines if line.startswith(f'{name}{{source="ami"}}')

@@ -14,6 +14,7 @@ from support.daemon import DaemonProcess, Poller, cdrd
 from support.pbx import Pbx, number_of
 from support.postgres import own_server
 from support.sources import ask, every_record_is_accounted_for
+from support.waiting import DEADLINE
 
 from cdrd.store.database import Database
 
@@ -53,11 +54,11 @@ def test_a_clock_that_jumps_loses_nothing_and_delays_nothing(
         pbx.append(50)
         pbx.compress(pbx.rotate_by_rename())
         pbx.append(50)
-        poller.poll_until(pbx.written, seconds=20)
+        poller.poll_until(pbx.written)
         pbx.rotate_by_copy()
         pbx.append(50)
-        poller.poll_until(pbx.written, seconds=20)
-        with urlopen(f"{daemon.url}/readyz", timeout=10) as response:  # noqa: S310 - our own daemon
+        poller.poll_until(pbx.written)
+        with urlopen(f"{daemon.url}/readyz", timeout=DEADLINE) as response:  # noqa: S310 - our own daemon
             assert response.status == 200
 
     told = [event["timestamp"] for event in daemon.events("file_rotated")]

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.daemon import DaemonProcess, Poller, wait_until
+from support.daemon import DaemonProcess, Poller
 from support.pbx import Pbx, number_of, record
 from support.pushing import pusher, until_answered
 from support.sources import ask, every_record_is_accounted_for
+from support.waiting import wait_until
 from support.wire import COMMIT, Cut, Wire, wired
 
 from cdrd.store.database import Database

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.daemon import DaemonProcess, Poller, cdrd, wait_until
+from support.daemon import DaemonProcess, Poller, cdrd
 from support.pbx import Pbx, number_of
 from support.postgres import own_server
 from support.sources import every_record_is_accounted_for
+from support.waiting import wait_until
 
 
 @pytest.fixture

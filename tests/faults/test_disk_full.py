@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.daemon import DaemonProcess, Poller, cdrd, wait_until
+from support.daemon import DaemonProcess, Poller, cdrd
 from support.disks import fill, make_room, small_disk
 from support.pbx import Pbx, number_of, record
 from support.postgres import own_server
 from support.sources import ask, every_record_is_accounted_for
+from support.waiting import wait_until
 
 from cdrd.store.database import Database
 
@@ -62,7 +63,7 @@ def test_a_database_without_space_loses_nothing(
         pbx.append(50)
         make_room(disk / "ballast")
         server.ensure_postgres_running()  # it ends where its log of writes has no room
-        poller.poll_until(pbx.written, seconds=120)
+        poller.poll_until(pbx.written)
     finally:
         code = daemon.stop()
 

@@ -10,9 +10,10 @@ from typing import Any
 from urllib.request import urlopen
 
 import pytest
-from support.daemon import DaemonProcess, wait_until
+from support.daemon import DaemonProcess
 from support.legs import collecting, leg
 from support.sources import ask
+from support.waiting import DEADLINE, wait_until
 
 from cdrd.store.database import Database
 
@@ -46,7 +47,7 @@ def workers(dsn: str, tmp_path: Path) -> Iterator[list[DaemonProcess]]:
 
 def decided_by(daemon: DaemonProcess) -> int:
     """How many legs a worker says that it has decided."""
-    with urlopen(f"{daemon.url}/metrics", timeout=30) as answer:  # noqa: S310 - our own daemon
+    with urlopen(f"{daemon.url}/metrics", timeout=DEADLINE) as answer:  # noqa: S310 - our own daemon
         text = answer.read().decode()
     return sum(
         int(float(count))
@@ -103,7 +104,7 @@ def test_two_workers_share_the_work_and_a_killed_one_s_is_taken_over(
         worker.spawn()
     for worker in workers:
         worker.wait_ready()
-    wait_until(lambda: looked(dsn, WAITING) == 0, seconds=60, what="everything is decided")
+    wait_until(lambda: looked(dsn, WAITING) == 0, what="everything is decided")
     shares = [decided_by(worker) for worker in workers]
 
     assert sum(shares) == 2 * CALLS == looked(dsn, DECIDED)
@@ -112,7 +113,7 @@ def test_two_workers_share_the_work_and_a_killed_one_s_is_taken_over(
     store(dsn, CALLS, CALLS)
     wait_until(lambda: decided_by(workers[0]) > shares[0] + 100, what="the first one works")
     workers[0].kill()
-    wait_until(lambda: looked(dsn, WAITING) == 0, seconds=60, what="the other one has done it all")
+    wait_until(lambda: looked(dsn, WAITING) == 0, what="the other one has done it all")
     wait_until(lambda: looked(dsn, TORN) == 0)
 
     assert looked(dsn, DECIDED) == 4 * CALLS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from support.pbx import Pbx, number_of, record
 from support.sources import accounts_are_even
+from support.waiting import DEADLINE, until
 
 from cdrd.collect.stage import collect, shape_of
 from cdrd.collect.suspense import retry
@@ -61,20 +62,9 @@ async def collecting(
         assert not task.done()
     finally:
         stopping.set()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(DEADLINE):
             await task
         await claims.close()
-
-
-async def until(fact: Callable[[], Awaitable[Any]], what: str) -> Any:
-    """Polls a fact until it holds; the deadline is far from what a healthy run needs."""
-    try:
-        async with asyncio.timeout(30):
-            while not (found := await fact()):  # noqa: ASYNC110 - nothing here could set an event
-                await asyncio.sleep(0.005)
-    except TimeoutError:
-        pytest.fail(f"never: {what}")
-    return found
 
 
 async def fetch(database: Database, sql: str, *arguments: Any) -> list[Any]:

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.daemon import wait_until
 from support.forwarding import Collector, ForwarderProcess, collecting, followed, forwarding
 from support.line import bad_line
 from support.pbx import BusyPbx, Pbx, number_of
 from support.postgres import own_server
 from support.sources import every_record_is_accounted_for
+from support.waiting import wait_until
 
 from cdrd.store.database import Database
 from cdrd.store.migrate import migrate
@@ -50,7 +50,7 @@ def everything(
 
 def all_is_there(pbx: Pbx, collector: Collector) -> None:
     """Everything that was written is stored, once; what cannot be known is not missing either."""
-    collector.wait_for_legs("hq", pbx.written, seconds=120)
+    collector.wait_for_legs("hq", pbx.written)
     numbers = [number_of(place[3]) for place in collector.places("hq")]
     assert sorted(numbers) == list(range(pbx.written))
     assert every_record_is_accounted_for(collector.dsn)
@@ -182,5 +182,6 @@ def test_a_forwarder_that_hangs_in_an_answer_is_ended_by_a_signal_at_once(
         collector.daemon.send(signal.SIGSTOP)
         forwarder.start()
         forwarder.wait_for("started")
-        assert forwarder.stop() == 0  # which gives up long before the forwarder would
+        assert forwarder.stop() == 0
+        assert not forwarder.events("forwarding_failed")  # it has not waited for its timeout
         collector.daemon.send(signal.SIGCONT)

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 from support.carriers import Office, bill
-from support.daemon import wait_until
 from support.postgres import kill_server, own_server
 from support.sources import every_record_is_accounted_for
+from support.waiting import DEADLINE, wait_until
 
 ROWS = 20_000
 
@@ -28,7 +28,7 @@ def test_an_import_goes_on_after_the_database_was_killed(tmp_path: Path) -> None
         )
         wait_until(lambda: office.count() > 0, what="rows")
         kill_server(server)
-        _, words = process.communicate(timeout=60)
+        _, words = process.communicate(timeout=DEADLINE)
 
         assert process.returncode == 69
         assert words.startswith("cdrd: the database does not answer")

@@ -158,7 +158,7 @@ def killed_many_times(folder: Path, kills: int, seed: int) -> None:
                 chance.choice(fates)()
         pushed = range(FIRST_PUSHED, FIRST_PUSHED + pushing.answered)
         expected = [*here.numbers, *pushed, *branch.numbers]
-        running.poller.poll_until(len(expected), seconds=240)
+        running.poller.poll_until(len(expected))
         ended = [running.forwarder.stop(), running.daemon.stop()]
         print(
             f"seed {seed}, kills {dict(running.kills)}, {time.monotonic() - began:.0f} s,", end=" "

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.daemon import DaemonProcess, Poller, cdrd, wait_until
+from support.daemon import DaemonProcess, Poller, cdrd
 from support.pbx import Pbx, number_of
 from support.sources import ask, every_record_is_accounted_for
+from support.waiting import wait_until
 from support.wire import wired
 
 from cdrd.store.database import Database

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support.daemon import DaemonProcess, Poller, wait_until
+from support.daemon import DaemonProcess, Poller
 from support.pbx import Pbx, number_of
 from support.sources import every_record_is_accounted_for
+from support.waiting import wait_until
 
 from cdrd.store.database import Database
 

@@ -13,8 +13,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from support.daemon import DaemonProcess, Poller, cdrd, wait_until
+from support.daemon import DaemonProcess, Poller, cdrd
 from support.sources import ask
+from support.waiting import wait_until
 
 from cdrd.enrich.redeciding import decide_stored_again
 from cdrd.errors import Unavailable

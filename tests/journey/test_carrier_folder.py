@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 from support.carriers import MAPPING, Office, bill
-from support.daemon import DaemonProcess, cdrd, wait_until
+from support.daemon import DaemonProcess, cdrd
 from support.sources import every_record_is_accounted_for
+from support.waiting import wait_until
 
 
 class Delivered(Office):

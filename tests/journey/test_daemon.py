@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.daemon import DaemonProcess, Poller, cdrd, wait_until
+from support.daemon import DaemonProcess, Poller, cdrd
 from support.pbx import Pbx, number_of
 from support.tls import certificate_in
+from support.waiting import wait_until
 
 from cdrd import metrics
 from cdrd.settings import DatabaseSettings

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.waiting import DEADLINE, wait_until
 
 from cdrd.errors import ExitCode
-from tests.support.daemon import wait_until
 
 CDRD = Path(sys.executable).with_name("cdrd")
 CAPTURED = Path(__file__).parents[1] / "captures" / "main" / "cdr-csv" / "Master.csv"
@@ -56,7 +56,7 @@ class Demo:
         """Ctrl-C, and the exit code."""
         assert self.process is not None
         self.process.send_signal(signal.SIGINT)
-        return self.process.wait(timeout=60)
+        return self.process.wait(timeout=DEADLINE)
 
     def pasted(self, words: str) -> str:
         """What the line with these words prints when it is pasted into a shell."""
@@ -71,7 +71,7 @@ class Demo:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=DEADLINE,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -116,7 +116,7 @@ def demo(passable: Path) -> Iterator[Demo]:
     yield demo
     if demo.process is not None and demo.process.poll() is None:
         demo.process.terminate()
-        demo.process.wait(timeout=60)
+        demo.process.wait(timeout=DEADLINE)
 
 
 def records(path: Path) -> list[list[str]]:
@@ -137,7 +137,7 @@ def refused(folder: Path, *arguments: str) -> tuple[int, list[str]]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=DEADLINE,
     )
     assert done.stdout == ""
     return done.returncode, done.stderr.splitlines()

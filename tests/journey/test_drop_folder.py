@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from support.pbx import record
-from support.reading import until
 from support.sources import accounts_are_even, ask
+from support.waiting import until
 
 from cdrd.cli import cli
 from cdrd.collect.stage import collect

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 from support.legs import Collector, collecting, leg
-from support.stages import nothing_waits, running, until
+from support.stages import nothing_waits, running
+from support.waiting import until
 
 from cdrd import metrics
 from cdrd.beside import CelEvent

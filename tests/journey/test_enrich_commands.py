@@ -14,6 +14,7 @@ from typing import NamedTuple
 import pytest
 from support.legs import collecting
 from support.pbx import record
+from support.waiting import DEADLINE
 
 from cdrd.cli import main
 from cdrd.enrich.stage import enrich
@@ -98,7 +99,7 @@ async def enriched(database: Database) -> None:
     stage = asyncio.create_task(
         enrich(EnrichSettings(), database=database, beat=lambda: None, stopping=stopping)
     )
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(DEADLINE):
         while (await waiting(database, ENRICH)).legs:  # noqa: ASYNC110 - the fact is in the database
             await asyncio.sleep(0.01)
         stopping.set()

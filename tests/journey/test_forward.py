@@ -13,12 +13,13 @@ from urllib.request import urlopen
 
 import pytest
 from support.captured import CAPTURES, ZONE, channel_event_rows, queue_event_rows
-from support.daemon import cdrd, wait_until
+from support.daemon import cdrd
 from support.decoded import RECORDS, master_files
 from support.forwarding import Collector, collecting, followed, forwarding
 from support.pbx import Pbx, number_of, record
 from support.postgres import cloned
 from support.sources import every_record_is_accounted_for
+from support.waiting import wait_until
 
 from cdrd.decode.decoders import Shape, row_decoder_for
 from cdrd.records import COPY_COLUMNS, Chunk, SourceKind
@@ -147,9 +148,7 @@ def test_events_are_forwarded_as_legs_are(tmp_path: Path, collector: Collector) 
     counts = "SELECT (SELECT count(*) FROM cel_event), (SELECT count(*) FROM queue_event)"
     with forwarding(tmp_path, collector, sources, batch_bytes="64KiB") as forwarder:
         forwarder.start()
-        wait_until(
-            lambda: collector.asked(counts) == expected, seconds=60, what="every event is stored"
-        )
+        wait_until(lambda: collector.asked(counts) == expected, what="every event is stored")
 
 
 def test_a_poison_record_goes_to_suspense_with_its_place_and_delays_no_other(
@@ -250,7 +249,7 @@ def test_it_needs_little_memory_for_a_long_backlog(tmp_path: Path, collector: Co
     size = sum(len(record(number)) for number in range(pbx.written + 1)) + 400_001
     with forwarding(tmp_path, collector, [source], batch_bytes="1MiB") as forwarder:
         forwarder.start()
-        collector.wait_for_bytes("long", size, seconds=120)
+        collector.wait_for_bytes("long", size)
         most = forwarder.memory_kib()
 
     print(f"the forwarder had {most / 1024:.1f} MiB at most")

@@ -12,11 +12,12 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
-from support.daemon import cdrd, wait_until
+from support.daemon import cdrd
 from support.forwarding import Collector, collecting, followed, forwarding
 from support.pbx import record
 from support.postgres import cloned
 from support.tls import certificate_in
+from support.waiting import DEADLINE, wait_until
 
 from cdrd.collect.identity import beginning
 from cdrd.collect.pieces import Shipment, Wellbeing, shipped
@@ -55,7 +56,7 @@ def post(collector: Collector, certificate: Path) -> Post:
         headers = {"Authorization": f"Bearer {token}"}
         request = Request(f"{collector.url}/forward/{path}", data=body, headers=headers)  # noqa: S310 - loopback
         try:
-            with urlopen(request, timeout=60, context=context) as response:  # noqa: S310 - as above
+            with urlopen(request, timeout=DEADLINE, context=context) as response:  # noqa: S310 - as above
                 return response.status, json.load(response)
         except HTTPError as error:
             with error:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 from support.carriers import HEADER, MAPPING, Office, bill, carrier_row
-from support.daemon import wait_until
 from support.sources import every_record_is_accounted_for
+from support.waiting import wait_until
 
 from cdrd.errors import SettingsError
 

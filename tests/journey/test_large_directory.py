@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.daemon import DaemonProcess, Poller, cdrd, wait_until
+from support.daemon import DaemonProcess, Poller, cdrd
 from support.pbx import Pbx
+from support.waiting import wait_until
 
 from cdrd.enrich.applying import apply_file
 from cdrd.enrich.companies import load_companies

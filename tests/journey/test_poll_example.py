@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.daemon import DaemonProcess, wait_until
+from support.daemon import DaemonProcess
 from support.legs import leg
 from support.reading import add_user
+from support.waiting import wait_until
 
 from cdrd.decode.cdr_csv import write_csv
 from cdrd.records import Leg

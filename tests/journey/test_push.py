@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.daemon import DaemonProcess, wait_until
+from support.daemon import DaemonProcess
 from support.pbx import record
 from support.postgres import cloned
 from support.pushing import SOURCES, Posted, Pusher, everything, pusher
+from support.waiting import wait_until
 
 from cdrd.settings import load_settings
 

@@ -22,8 +22,8 @@ from support.reading import (
     serving,
     store_attributions,
     store_legs,
-    until,
 )
+from support.waiting import until
 
 from cdrd import metrics
 from cdrd.owners import Permission

@@ -17,6 +17,7 @@ from support.reading import (
     store_legs,
     store_work,
 )
+from support.waiting import DEADLINE
 
 from cdrd import metrics
 from cdrd.store.database import Database
@@ -111,7 +112,7 @@ async def test_pollers_see_every_row_once_and_decided_while_the_stage_lags(
     everybody = await add_user(database, "everybody")
     acme = await add_user(database, "acme", companies=["acme"])
     stage = LateStage(database, owners)
-    async with serving(database) as served, asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+    async with serving(database) as served, asyncio.timeout(DEADLINE), asyncio.TaskGroup() as tasks:
         all_seen = tasks.create_task(polled(served, everybody, len(expected)))
         mine_seen = tasks.create_task(polled(served, acme, len(mine)))
         tasks.create_task(stage.write())

@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from support.reading import MORNING, Served, add_user, decided_legs, serving, store_legs, until
+from support.reading import MORNING, Served, add_user, decided_legs, serving, store_legs
+from support.waiting import until
 
 from cdrd import metrics
 from cdrd.serve import door, sending

@@ -15,8 +15,8 @@ from click.testing import CliRunner
 from support.captured import CAPTURES
 from support.decoded import FULL, master_files
 from support.pbx import Pbx
-from support.reading import until
 from support.sources import accounts_are_even, ask
+from support.waiting import until
 
 from cdrd.cli import cli
 from cdrd.collect.stage import collect

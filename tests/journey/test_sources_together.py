@@ -13,10 +13,11 @@ from typing import Any
 from urllib.request import urlopen
 
 from support.captured import CAPTURES, ZONE
-from support.daemon import DaemonProcess, cdrd, wait_until
+from support.daemon import DaemonProcess, cdrd
 from support.decoded import FULL, master_files
 from support.pbx import Pbx, number_of, record
 from support.sources import accounts_are_even, ask
+from support.waiting import DEADLINE, wait_until
 
 from cdrd.store.database import Database
 
@@ -79,7 +80,7 @@ def test_each_leg_is_stored_once_and_every_record_is_accounted_for(
             ),
             what="every record is accounted for",
         )
-        with urlopen(f"{daemon.url}/metrics", timeout=10) as answer:  # noqa: S310 - our own daemon
+        with urlopen(f"{daemon.url}/metrics", timeout=DEADLINE) as answer:  # noqa: S310 - our own daemon
             exposed = answer.read().decode()
         status = cdrd("-c", str(daemon.config), "status").stdout
         story = cdrd("-c", str(daemon.config), "explain", "7").stdout

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from support.pbx import record
+from support.waiting import DEADLINE
 
 from cdrd.cli import cli
 from cdrd.collect.stage import collect
@@ -80,7 +81,7 @@ async def collected(dsn: str, path: Path, *, suspended: int) -> None:
                 stopping=stopping,
             )
         )
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(DEADLINE):
             while len(await waiting_suspense(database)) < suspended:  # noqa: ASYNC110 - polled
                 await asyncio.sleep(0.01)
         stopping.set()

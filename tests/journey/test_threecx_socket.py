@@ -6,8 +6,9 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from support.daemon import DaemonProcess, wait_until
+from support.daemon import DaemonProcess
 from support.pushing import THREECX
+from support.waiting import wait_until
 
 
 def record(number: int) -> bytes:

@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime
 
 import pytest
+from support.waiting import DEADLINE
 
 from cdrd.errors import Conflict, RowRefused
 from cdrd.records import (
@@ -92,7 +93,7 @@ async def test_a_former_owner_can_store_nothing(database: Database) -> None:
     claims, claim = await claimed(database)
     await claims.close()
     others = Claims(database, "other")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE):
         while await others.claim(claim.source_id) is None:  # noqa: ASYNC110 - a free lock tells nobody
             await asyncio.sleep(0.01)
     with pytest.raises(Conflict):
@@ -113,7 +114,7 @@ async def test_acctid_is_in_commit_order_while_a_writer_stalls(database: Databas
         ]
         async with database.connection() as reader:
             blocked = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(DEADLINE):
                 while await reader.fetchval(blocked) < 2:
                     seen.append(await last_acctid(reader))
         await stalled.execute(

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from support.legs import START
+from support.waiting import DEADLINE
 
 from cdrd.calls import CallLeg, CallRecord, Confidence, EndReason, LegRole
 from cdrd.records import AcctId, Attribution
@@ -142,7 +143,7 @@ async def test_what_waits_for_a_stage_may_belong_to_any_call(database: Database)
         )
         assert await settle_calls(database, most=10) == 0
         await connection.execute("DELETE FROM work")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             while not await settle_calls(database, most=10):
                 pass
     assert (await row_of(database, 1))["settled_by"] == "quiet"

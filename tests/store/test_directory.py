@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from support.waiting import DEADLINE
+
 from cdrd.owners import Company, DirectoryVersion, Entry, EntryKind
 from cdrd.records import CompanyId
 from cdrd.store.database import Database
@@ -174,6 +176,6 @@ async def test_a_large_directory_is_read_in_pieces(database: Database) -> None:
 
 async def test_whoever_listens_hears_of_a_new_version(database: Database) -> None:
     heard = asyncio.Event()
-    async with database.listening("directory", heard.set), asyncio.timeout(10):
+    async with database.listening("directory", heard.set), asyncio.timeout(DEADLINE):
         await apply(database)
         await heard.wait()

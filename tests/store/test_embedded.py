@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.waiting import DEADLINE
 
 from cdrd.errors import StoreUnavailable
 from cdrd.store.embedded import start_embedded
@@ -22,7 +23,7 @@ def in_a_process(code: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=DEADLINE,
     )
 
 

@@ -7,28 +7,16 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from base64 import b64encode
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
+from support.waiting import DEADLINE, wait_until
+
 LOGIN, PASSWORD = "poller", "a long enough password"
-
-
-def wait_until(fact: Callable[[], Any], *, seconds: float = 30.0, what: str = "") -> Any:
-    """Polls a condition until it holds; fails after a deadline that no healthy run comes near."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        value = fact()
-        if value:
-            return value
-        time.sleep(0.01)  # the pause of a poll with a deadline
-    message = f"not within {seconds} s: {what or fact}"
-    raise AssertionError(message)
 
 
 def cdrd(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
@@ -38,7 +26,7 @@ def cdrd(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=DEADLINE,
         **options,
     )
 
@@ -149,7 +137,7 @@ class DaemonProcess:
             return 0
         if self.process.poll() is None:
             self.process.terminate()
-        return self.process.wait(timeout=60)
+        return self.process.wait(timeout=DEADLINE)
 
     def read(self, **scope: Any) -> dict[str, Any]:
         """One page of /rest/call/read; a dictionary with result `away` when nobody answers."""
@@ -161,7 +149,7 @@ class DaemonProcess:
             headers={"Authorization": f"Basic {credentials}", "Content-Type": "application/json"},
         )
         try:
-            with urlopen(request, timeout=30) as response:  # noqa: S310 - as above
+            with urlopen(request, timeout=DEADLINE) as response:  # noqa: S310 - as above
                 page: dict[str, Any] = json.load(response)
         except HTTPError as error:
             with error:
@@ -190,11 +178,11 @@ class Poller:
             self.rows += page["values"]
         return str(page["result"])
 
-    def poll_until(self, count: int, *, seconds: float = 60.0) -> None:
+    def poll_until(self, count: int) -> None:
         """Until so many rows were given."""
 
         def enough() -> bool:
             self.poll()
             return len(self.rows) >= count
 
-        wait_until(enough, seconds=seconds, what=f"{count} rows served")
+        wait_until(enough, what=f"{count} rows served")

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from cdrd.store.database import Database
-from support.daemon import DaemonProcess, cdrd, wait_until
+from support.daemon import DaemonProcess, cdrd
 from support.pushing import pusher
 from support.sources import ask
+from support.waiting import DEADLINE, wait_until
 
 
 @dataclass
@@ -97,7 +98,7 @@ class ForwarderProcess:
             return 0
         if self.process.poll() is None:
             self.process.terminate()
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=DEADLINE)
 
     def memory_kib(self) -> int:
         """The most that it ever had in memory."""
@@ -146,17 +147,13 @@ class Collector:
         )
         return [(int(row[0]), int(row[1]), int(row[2]), str(row[3])) for row in rows]
 
-    def wait_for_bytes(self, source: str, count: int, *, seconds: float = 60.0) -> None:
+    def wait_for_bytes(self, source: str, count: int) -> None:
         """Until so many bytes are stored."""
-        wait_until(
-            lambda: self.stored_bytes(source) >= count, seconds=seconds, what=f"{count} of {source}"
-        )
+        wait_until(lambda: self.stored_bytes(source) >= count, what=f"{count} of {source}")
 
-    def wait_for_legs(self, source: str, count: int, *, seconds: float = 60.0) -> None:
+    def wait_for_legs(self, source: str, count: int) -> None:
         """Until so many legs are stored."""
-        wait_until(
-            lambda: len(self.places(source)) >= count, seconds=seconds, what=f"{count} of {source}"
-        )
+        wait_until(lambda: len(self.places(source)) >= count, what=f"{count} of {source}")
 
 
 @contextmanager

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from hashlib import md5
 from itertools import pairwise
 
+from support.waiting import DEADLINE
+
 _GREETING = b"Asterisk Call Manager/11.0.0\r\n"
 _CHALLENGE = "301274817"
 
@@ -46,7 +48,7 @@ class Manager(threading.Thread):
 
     def connected(self) -> Line:
         """The next connection that logs in."""
-        return self._lines.get(timeout=30)
+        return self._lines.get(timeout=DEADLINE)
 
     def close(self) -> None:
         for connection in (self._socket, *self._open):

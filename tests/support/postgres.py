@@ -18,6 +18,7 @@ import asyncpg
 import psutil
 
 from cdrd.store.embedded import start_embedded
+from support.waiting import DEADLINE
 
 
 @contextmanager
@@ -48,7 +49,7 @@ def kill_server(server: Any) -> None:
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(processes, timeout=30)
+    psutil.wait_procs(processes, timeout=DEADLINE)
 
 
 _numbers = count()

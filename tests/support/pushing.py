@@ -10,7 +10,8 @@ from urllib.error import HTTPError
 from urllib.parse import quote
 from urllib.request import Request, urlopen
 
-from support.daemon import DaemonProcess, cdrd, wait_until
+from support.daemon import DaemonProcess, cdrd
+from support.waiting import DEADLINE, wait_until
 
 
 @dataclass
@@ -21,7 +22,7 @@ class Pusher:
     token: str
 
     def post(
-        self, source: str, body: bytes, *, query: str = "", timeout: float = 60, **headers: str
+        self, source: str, body: bytes, *, query: str = "", **headers: str
     ) -> tuple[int, dict[str, Any], dict[str, str]]:
         """Status, answer and headers. Underscores in names of headers are dashes."""
         request = Request(  # noqa: S310 - our own daemon on loopback
@@ -33,7 +34,7 @@ class Pusher:
             },
         )
         try:
-            with urlopen(request, timeout=timeout) as response:  # noqa: S310 - as above
+            with urlopen(request, timeout=DEADLINE) as response:  # noqa: S310 - as above
                 return response.status, json.load(response), dict(response.headers)
         except HTTPError as error:
             with error:
@@ -61,7 +62,7 @@ def until_answered(pushing: Pusher, source: str, body: bytes) -> dict[str, Any]:
         assert status == 200 or int(headers["Retry-After"]) > 0
         return said if status == 200 else None
 
-    found: dict[str, Any] = wait_until(answer, seconds=60, what="the push is answered")
+    found: dict[str, Any] = wait_until(answer, what="the push is answered")
     return found
 
 

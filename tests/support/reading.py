@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -227,10 +227,3 @@ async def serving(
             stopping.set()
             with contextlib.suppress(asyncio.CancelledError):
                 await stage
-
-
-async def until(fact: Callable[[], Awaitable[Any]], *, seconds: float = 20.0) -> None:
-    """Polls a condition until it holds; fails after a deadline that no healthy run comes near."""
-    async with asyncio.timeout(seconds):
-        while not await fact():  # noqa: ASYNC110 - what is waited for is in another process
-            await asyncio.sleep(0.01)

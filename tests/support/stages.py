@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
-
-import pytest
 
 from cdrd.enrich.deciding import decide_call
 from cdrd.enrich.stage import RE_ENRICH, Rules, enrich
@@ -16,6 +14,7 @@ from cdrd.store.database import Database
 from cdrd.store.events import EVENTS
 from cdrd.store.legs import ENRICH
 from cdrd.store.work import waiting
+from support.waiting import DEADLINE, until
 
 
 @asynccontextmanager
@@ -37,18 +36,8 @@ async def running(
         yield stopping
     finally:
         stopping.set()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(DEADLINE):
             await stage
-
-
-async def until(fact: Callable[[], Awaitable[Any]], what: str) -> None:
-    """Polls until a fact holds; no healthy run comes near the deadline."""
-    try:
-        async with asyncio.timeout(30):
-            while not await fact():  # noqa: ASYNC110 - the fact is in the database
-                await asyncio.sleep(0.01)
-    except TimeoutError:
-        pytest.fail(f"not within 30 s: {what}")
 
 
 async def nothing_waits(database: Database) -> None:
