@@ -33,11 +33,10 @@ from cdrd.beside import CelEvent, QueueEvent
 from cdrd.decode.ami import AmiMessage
 from cdrd.decode.ami_order import BASE_CDR, CEL_KEYS, Order, orders
 from cdrd.decode.cel_event import KNOWN, read_event
-from cdrd.decode.event_rows import is_text
 from cdrd.decode.instants import clock_instants, epoch_instant
 from cdrd.decode.legs import ASTERISK_NAMES, TIMES, printed_times, read_leg
 from cdrd.decode.times import Moment
-from cdrd.decode.values import Problem
+from cdrd.decode.values import Problem, is_text
 from cdrd.records import Decoded, Reason, Rejected
 
 _NONE = "NONE"
@@ -72,7 +71,7 @@ class AmiReader:
     def _leg(self, message: AmiMessage) -> Decoded | Rejected:
         texts: dict[str, str] = {}
         extra: dict[str, Any] = {}
-        names = BASE_CDR | self._mappings
+        names = self._mappings | BASE_CDR  # Asterisk's own keys mean what they always do
         for key, value in message.fields:
             name = names.get(key)
             if name:

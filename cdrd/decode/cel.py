@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from cdrd.beside import CelEvent
 from cdrd.decode.cel_columns import SAMPLE, UNQUOTED, fields_of_columns
 from cdrd.decode.cel_event import KNOWN, event_time, read_event
-from cdrd.decode.event_rows import DecodedEvent, is_text
+from cdrd.decode.event_rows import DecodedEvent
 from cdrd.decode.grammar import Found, Stretch, UsualLine
 from cdrd.decode.instants import instants_of
 from cdrd.decode.quoting import (
@@ -27,7 +27,7 @@ from cdrd.decode.quoting import (
 )
 from cdrd.decode.times import UsualTimes
 from cdrd.decode.usual_cel import usual_line
-from cdrd.decode.values import Problem
+from cdrd.decode.values import Problem, is_text
 from cdrd.records import Reason, Rejected
 
 CUT_AT = 1023

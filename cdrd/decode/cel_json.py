@@ -12,12 +12,12 @@ from typing import Any
 from cdrd.beside import CelEvent
 from cdrd.decode.cel_columns import field_name
 from cdrd.decode.cel_event import KNOWN, event_time, read_event
-from cdrd.decode.event_rows import DecodedEvent, is_text
+from cdrd.decode.event_rows import DecodedEvent
 from cdrd.decode.grammar import UsualLine
 from cdrd.decode.json_text import Object, decoded_object, find_object, plain_lines, read_object
 from cdrd.decode.times import UsualTimes
 from cdrd.decode.usual_cel_json import usual_line
-from cdrd.decode.values import Problem
+from cdrd.decode.values import Problem, is_text
 from cdrd.records import Rejected
 
 

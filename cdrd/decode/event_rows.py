@@ -88,12 +88,3 @@ def array_text(values: Sequence[str]) -> str:
 def original_column(original: bytes | None) -> str:
     """Bytes as COPY wants them inside a bytea column."""
     return NULL if original is None else f"\\\\x{original.hex()}"
-
-
-def is_text(raw: bytes) -> bool:
-    """Whether bytes are UTF-8, so that the text made of them says all that they do."""
-    try:
-        raw.decode()
-    except UnicodeDecodeError:
-        return False
-    return True

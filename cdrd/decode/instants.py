@@ -18,6 +18,20 @@ _CLOCK = re.compile(
     r"(?: ?(Z|UTC|[+-][0-9]{2}(?::?[0-9]{2})?))?"
 )
 _START = datetime(1970, 1, 1, tzinfo=UTC)
+_USUAL_EPOCH = re.compile(r"[1-9][0-9]{8,9}")
+_SECONDS_KEPT = 10_000
+
+
+class EpochSeconds(dict[str, str]):
+    """Epoch → date and time in UTC, without saying so; KeyError for what is no usual epoch."""
+
+    def __missing__(self, epoch: str) -> str:
+        if not _USUAL_EPOCH.fullmatch(epoch):
+            raise KeyError(epoch)
+        if len(self) >= _SECONDS_KEPT:
+            self.clear()
+        found = self[epoch] = datetime.fromtimestamp(int(epoch), UTC).strftime("%Y-%m-%d %H:%M:%S")
+        return found
 
 
 def epoch_instant(text: str) -> datetime | None:

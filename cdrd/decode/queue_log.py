@@ -10,22 +10,19 @@ so it is torn.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from cdrd.beside import QueueEvent
-from cdrd.decode.event_rows import Place, is_text, queue_row
-from cdrd.decode.instants import copy_time, instants_of
+from cdrd.decode.event_rows import Place, queue_row
+from cdrd.decode.instants import EpochSeconds, instants_of
 from cdrd.decode.queue_fields import split_data
-from cdrd.decode.values import MAX_ID, Problem, shown
+from cdrd.decode.values import MAX_ID, Problem, is_text, shown
 from cdrd.records import Chunk, DecodedChunk, Reason, Rejected
 
 FEWEST = 5
 """Fields that every event has: time, callid, queue, agent, event."""
 
 _SPECIAL = re.compile(r'[\\\t\r\0"]')
-_EPOCH = re.compile(r"[1-9][0-9]{8,9}")
-_SECONDS_KEPT = 10_000
 
 
 class QueueLogDecoder:
@@ -34,7 +31,7 @@ class QueueLogDecoder:
     def __init__(self, zone: str = "UTC", max_record_bytes: int = 65536) -> None:
         self.max_record_bytes = max_record_bytes
         self._zone = ZoneInfo(zone)
-        self._times = _Times()
+        self._seconds = EpochSeconds()
 
     def chunk(self, chunk: Chunk) -> DecodedChunk:
         """Decode a piece of a file into rows in the order of QUEUE_COLUMNS."""
@@ -80,13 +77,13 @@ class QueueLogDecoder:
         try:
             line = raw.decode()
             time, callid, queue, agent, event, rest = line.split("|", FEWEST)
-            time = self._times[time]
+            time = self._seconds[time]
         except (ValueError, KeyError):
             return None
         if len(raw) > MAX_ID or not event or _SPECIAL.search(line):
             return None
         data = '{"' + '","'.join(split_data(event, rest)) + '"}' if rest else "{}"
-        return f"{number}\t{offset}\t{time}\t{callid}\t{queue}\t{agent}\t{event}\t{data}\t\\N"
+        return f"{number}\t{offset}\t{time}+00\t{callid}\t{queue}\t{agent}\t{event}\t{data}\t\\N"
 
     def _event(self, raw: bytes) -> QueueEvent | Problem:
         if b"\0" in raw:
@@ -112,15 +109,3 @@ class QueueLogDecoder:
             return Rejected(raw, line, offset, Reason.TOO_LONG, f"no newline in {len(raw)} bytes")
         detail = "the file ends in the middle of this line: it has no newline"
         return Rejected(raw, line, offset, Reason.TORN, detail)
-
-
-class _Times(dict[str, str]):
-    """Epoch → time as COPY wants it; KeyError for what is no usual epoch."""
-
-    def __missing__(self, epoch: str) -> str:
-        if not _EPOCH.fullmatch(epoch):
-            raise KeyError(epoch)
-        if len(self) >= _SECONDS_KEPT:
-            self.clear()
-        found = self[epoch] = copy_time(datetime.fromtimestamp(int(epoch), UTC))
-        return found

@@ -8,38 +8,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any
 
 from cdrd.beside import CEL_COLUMNS
 from cdrd.decode.copytext import NULL
 from cdrd.decode.grammar import UsualLine
+from cdrd.decode.instants import EpochSeconds
 from cdrd.decode.times import UsualTimes
 
 AMAFLAGS = {"0": "0", "1": "1", "2": "2", "3": "3"}
-_EPOCH = re.compile(r"[1-9][0-9]{8,9}")
 _SECOND = len("2026-11-21 13:24:47")
 _MICROSECONDS = len(".251379")
-_SECONDS_KEPT = 10_000
 _VALUE = r'(?:"[^"\\\x00-\x1f]*+"|-?(?:0|[1-9][0-9]{0,17})|true|false|null)'
 _PAIR = r'"[^"\\\x00-\x1f]*+":' + _VALUE
 # not (?:…)*+, after which CPython before 3.11.5 goes on behind what failed
 _FLAT = re.compile(r"\{" + _PAIR + r"(?>(?:," + _PAIR + r")*)\}")
 FIELDS = CEL_COLUMNS[3:-2]
 """Of the columns of a row, those between the time and `extra`."""
-
-
-class _Seconds(dict[str, str]):
-    """Epoch → date and time in UTC; KeyError for what is no usual epoch."""
-
-    def __missing__(self, epoch: str) -> str:
-        if not _EPOCH.fullmatch(epoch):
-            raise KeyError(epoch)
-        if len(self) >= _SECONDS_KEPT:
-            self.clear()
-        found = self[epoch] = datetime.fromtimestamp(int(epoch), UTC).strftime("%Y-%m-%d %H:%M:%S")
-        return found
 
 
 def usual_line(fields: Sequence[str], times: UsualTimes) -> UsualLine:
@@ -97,7 +83,7 @@ def flat_object(text: str) -> str:
 
 def time_reader(places: Sequence[Any], times: UsualTimes) -> Callable[[Any], str]:
     """What reads the time of an event from these of its columns; ValueError where it is not plain."""
-    seconds = _Seconds()
+    seconds = EpochSeconds()
 
     def time(parts: Any) -> str:
         printed = [parts[at] for at in places]

@@ -183,6 +183,15 @@ def test_a_cdr_event_without_mappings_is_a_leg_without_linkedid() -> None:
     assert (found.leg.linkedid, found.leg.sequence, found.leg.extra) == (None, None, None)
 
 
+@pytest.mark.parametrize("key", ["StartTime", "Duration", "Disposition"])
+def test_a_mapping_cannot_take_a_key_of_asterisk_away(key: str) -> None:
+    reader = AmiReader(ZONE, {key: "own"})
+    plain = {key: text for key, text in CDR.items() if key not in MAPPINGS}
+    event = block("Cdr", plain).removesuffix(b"\r\n") + f"{key}: again\r\n\r\n".encode()
+
+    assert [type(each) for each in read_all(reader, event)] == [Rejected]
+
+
 def test_the_heads_that_other_settings_make_are_understood() -> None:
     rest = {key: text for key, text in CDR.items() if key not in {"Privilege", "Timestamp"}}
     where = {"SequenceNumber": "4", "File": "cdr_manager.c", "Line": "1", "Func": "f"}
