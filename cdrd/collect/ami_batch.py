@@ -9,7 +9,8 @@ from cdrd.beside import CelEvent, QueueEvent
 from cdrd.decode.ami import AmiMessage
 from cdrd.decode.ami_events import AmiReader
 from cdrd.decode.copytext import copy_row
-from cdrd.decode.event_rows import Place, cel_row, is_text, queue_row
+from cdrd.decode.event_rows import Place, cel_row, queue_row
+from cdrd.decode.values import is_text
 from cdrd.records import Decoded, Family, Rejected
 from cdrd.store.deliveries import Sent
 
