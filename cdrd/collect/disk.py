@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
+from dataclasses import replace
 from typing import NamedTuple, Self
 
 from cdrd.errors import SourceUnavailable
+from cdrd.records import FilePosition
 
 
 class DiskFile(NamedTuple):
@@ -35,6 +37,17 @@ class DiskFile(NamedTuple):
             status.st_mtime_ns,
             status.st_nlink,
         )
+
+
+def seen(position: FilePosition, file: DiskFile) -> FilePosition:
+    """The position, as of a file that was read to its end when it was this."""
+    return replace(
+        position,
+        path=file.path,
+        physical=file.physical,
+        seen_size=file.size,
+        seen_mtime_ns=file.mtime_ns,
+    )
 
 
 def look(path: str) -> DiskFile | None:

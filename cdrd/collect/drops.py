@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from cdrd.collect.arriving import Arriving
 from cdrd.collect.compressed import OpenContent, open_content
-from cdrd.collect.disk import DiskFile
+from cdrd.collect.disk import DiskFile, seen
 from cdrd.collect.fingerprint import Fingerprint, digest_of, fingerprint
 from cdrd.collect.follow import Reading
 from cdrd.collect.generations import Generation, Generations
@@ -207,14 +207,8 @@ class DropFolder:
             generation = self._added(
                 replace(_fresh(file), mark=mark, sha256=sha256, like=like.file_id)
             )
-        seen = replace(
-            generation.position,
-            physical=file.physical,
-            seen_size=file.size,
-            seen_mtime_ns=file.mtime_ns,
-            state=FileState.HELD,
-        )
-        self._generations.move(generation, seen)
+        position = replace(seen(generation.position, file), state=FileState.HELD)
+        self._generations.move(generation, position)
         self._tell(What.FILE_HELD, file.path, like=like.file_id or 0)
         return generation
 
@@ -229,25 +223,22 @@ class DropFolder:
         return generation
 
     def _read(self, track: Track) -> Taken | None:
+        content = track.content
+        # as it is before it is read for the last time: what is appended behind that is looked into again
+        file = content.opened if track.compressed else content.status()
         try:
             taken = track.take(self._generations, self._decode, self._reading.appetite, final=True)
         except Replaced:
-            self._tell(What.FILE_TRUNCATED, track.content.path, offset=0)
+            self._tell(What.FILE_TRUNCATED, content.path, offset=0)
             self.close()
             return None
-        return taken or self._finished(track)
+        return taken or self._finished(track, file)
 
-    def _finished(self, track: Track) -> Taken:
+    def _finished(self, track: Track, file: DiskFile) -> Taken:
         """All of it is read, and what was appended since it was looked into."""
-        file, position = track.content.status(), track.generation.position
+        position = track.generation.position
         finished = replace(
-            position,
-            path=file.path,
-            physical=file.physical,
-            seen_size=file.size,
-            seen_mtime_ns=file.mtime_ns,
-            state=FileState.FINISHED,
-            sha256=self._sha256(track),
+            seen(position, file), state=FileState.FINISHED, sha256=self._sha256(track)
         )
         self._tell(What.FILE_FINISHED, file.path, bytes=position.offset, lines=position.line - 1)
         self._generations.move(track.generation, finished)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from cdrd.clock import Clock
 from cdrd.collect.compressed import OpenContent, open_content
-from cdrd.collect.disk import DiskFile, look
+from cdrd.collect.disk import DiskFile, look, seen
 from cdrd.collect.generations import Generation, Generations, begun
 from cdrd.collect.openfiles import OpenFiles
 from cdrd.collect.siblings import Siblings
@@ -106,25 +106,13 @@ class Finder:
 
     def moved(self, generation: Generation, file: DiskFile) -> Taken:
         """What is to be stored when a generation goes on in another file."""
-        position = replace(
-            generation.position,
-            path=file.path,
-            physical=file.physical,
-            seen_size=0,
-            seen_mtime_ns=0,
-        )
+        position = replace(seen(generation.position, file), seen_size=0, seen_mtime_ns=0)
         self.generations.move(generation, position)
         return note(generation, position)
 
     def remember(self, generation: Generation, file: DiskFile) -> Taken | None:
         """What is to be stored so that a file which was read to its end is not opened again."""
-        position = replace(
-            generation.position,
-            path=file.path,
-            physical=file.physical,
-            seen_size=file.size,
-            seen_mtime_ns=file.mtime_ns,
-        )
+        position = seen(generation.position, file)
         if position == generation.position or not position.offset:
             return None
         self.generations.move(generation, position)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from cdrd.collect.compressed import OpenContent, is_compressed
-from cdrd.collect.disk import DiskFile
+from cdrd.collect.disk import DiskFile, seen
 from cdrd.collect.generations import Generation, Generations
 from cdrd.collect.identity import advanced, beginning, begins
 from cdrd.records import Chunk, DecodedChunk, FileMark, FilePosition
@@ -131,15 +131,8 @@ class Track:
 
     def _start(self, file: DiskFile) -> FilePosition:
         """The position, with the size of the file at this moment, which is before it is read."""
-        compressed = self.compressed
-        return replace(
-            self.generation.position,
-            file_id=self.generation.file_id,
-            path=file.path,
-            physical=file.physical,
-            seen_size=0 if compressed else file.size,
-            seen_mtime_ns=0 if compressed else file.mtime_ns,
-        )
+        position = replace(seen(self.generation.position, file), file_id=self.generation.file_id)
+        return replace(position, seen_size=0, seen_mtime_ns=0) if self.compressed else position
 
     def _read(self, position: FilePosition, want: int) -> bytes:
         """What follows on the position, once it is sure that what was read before is still before it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,6 +17,7 @@ from cdrd.collect.compressed import OpenContent
 from cdrd.collect.drops import DropFolder, Opened
 from cdrd.collect.follow import Reading
 from cdrd.collect.happened import Happened, What
+from cdrd.collect.identity import TAIL_BYTES
 from cdrd.collect.tracks import Appetite, Taken
 from cdrd.errors import SourceUnavailable
 from cdrd.records import FileState
@@ -224,6 +226,25 @@ def test_a_discarded_file_is_never_read(dropped: Dropped) -> None:
     assert dropped.read() == whole(*LINES)
     dropped.start()
     assert dropped.read() == whole(*LINES)
+
+
+def test_what_is_appended_right_behind_the_last_look_is_read(
+    dropped: Dropped, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, more = dropped.deliver("monday.csv", DAY), ["one more\n"]
+    pread = os.pread
+
+    def read(descriptor: int, count: int, offset: int) -> bytes:
+        data = pread(descriptor, count, offset)
+        if more and offset == len(DAY) - TAIL_BYTES and count > TAIL_BYTES:
+            with path.open("a") as file:
+                file.write(more.pop())
+        return data
+
+    monkeypatch.setattr(os, "pread", read)
+
+    assert dropped.read() == whole(*LINES, "one more")
+    assert not more
 
 
 def test_a_file_that_grew_since_it_was_read_is_read_on(dropped: Dropped) -> None:
