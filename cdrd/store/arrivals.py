@@ -97,6 +97,8 @@ class _Ordinals:
         if again is not None:
             return again, True
         ordinal = len(own)
+        if ordinal in own:  # one before it is forgotten
+            ordinal = next(n for n in range(ordinal) if n not in own)
         own[ordinal] = key.sequence
         return ordinal, False
 
