@@ -13,7 +13,8 @@ from cdrd.enrich.companies import load_companies
 from cdrd.errors import CdrdError, SettingsError
 from cdrd.serve.address import networks
 from cdrd.serve.stage import check_serve
-from cdrd.settings import ServeSettings, Settings, SourceSettings
+from cdrd.settings import ServeSettings, Settings
+from cdrd.source_settings import SourceSettings
 
 _EVERYTHING = ("collect", "enrich", "serve")
 

@@ -14,7 +14,17 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from cdrd.errors import SettingsError
-from cdrd.settings import Duration, LogSettings, Name, Section, Size, read_settings, secret
+from cdrd.settings import LogSettings
+from cdrd.settings_file import (
+    Duration,
+    IdlePoll,
+    Name,
+    Section,
+    Size,
+    between,
+    read_settings,
+    secret,
+)
 
 
 def _url(value: str, info: ValidationInfo) -> str:
@@ -33,17 +43,6 @@ def _url(value: str, info: ValidationInfo) -> str:
     return value.rstrip("/")
 
 
-def _from(least: timedelta, most: timedelta) -> AfterValidator:
-    def fits(value: timedelta) -> timedelta:
-        if not least <= value <= most:
-            raise ValueError(
-                f"from {least.total_seconds():g}s to {most.total_seconds():g}s is allowed"
-            )
-        return value
-
-    return AfterValidator(fits)
-
-
 def _some(sources: tuple[ForwardedSettings, ...]) -> tuple[ForwardedSettings, ...]:
     if not sources:
         raise ValueError("at least one is needed")
@@ -60,12 +59,12 @@ class CollectorSettings(Section):
     """A file that holds the token; the systemd credential `token` is used by itself when it is there."""
     ca: Path | None = None
     """Who vouches for the collector's certificate; None is whom the system trusts."""
-    timeout: Annotated[Duration, _from(timedelta(seconds=1), timedelta(minutes=1))] = timedelta(
+    timeout: Annotated[Duration, between(timedelta(seconds=1), timedelta(minutes=1))] = timedelta(
         seconds=30
     )
     """So long the collector may say nothing at all."""
-    longest_pause: Annotated[Duration, _from(timedelta(seconds=1), timedelta(hours=1))] = timedelta(
-        minutes=1
+    longest_pause: Annotated[Duration, between(timedelta(seconds=1), timedelta(hours=1))] = (
+        timedelta(minutes=1)
     )
     """Between two attempts while it does not answer."""
     batch_bytes: Annotated[Size, Field(ge=4096, le=4 << 20)] = 1 << 18
@@ -79,10 +78,7 @@ class ForwardedSettings(Section):
     """A file, or a pattern (glob) for many; each file that matches is followed by itself."""
     rotated: tuple[str, ...] = ("{path}.*", "{path}-*", "{stem}-[0-9]*{suffix}*")
     """Where rotated files of the path are found; {path}, {stem} and {suffix} are those of each file."""
-    idle_poll: Annotated[Duration, _from(timedelta(milliseconds=10), timedelta(minutes=1))] = (
-        timedelta(milliseconds=100)
-    )
-    """How long a quiet file is left alone before it is looked at again."""
+    idle_poll: IdlePoll = timedelta(milliseconds=100)
 
 
 class ForwardSettings(Section):

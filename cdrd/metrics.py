@@ -121,6 +121,12 @@ request_seconds = Histogram(
 )
 
 
+def forget(source: str) -> None:
+    """A source was taken out of the settings; what was counted of it stays."""
+    for gauge in (lag_bytes, lag_seconds, blind_since, source_up):
+        gauge.remove(source)
+
+
 def exposition() -> bytes:
     """All of it in Prometheus' text format."""
     return generate_latest(REGISTRY)

@@ -11,15 +11,21 @@ import time
 
 
 def notify(*lines: str) -> bool:
-    """Sends lines such as `READY=1`; False when nobody listens (not started by systemd)."""
+    """Sends lines such as `READY=1`; False when nobody listens (not started by systemd).
+
+    As with sd_notify, it is no fault when they do not arrive.
+    """
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:
         return False
     if address.startswith("@"):  # Linux's abstract namespace
         address = "\0" + address[1:]
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
-        sender.connect(address)
-        sender.sendall("\n".join(lines).encode())
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+            sender.connect(address)
+            sender.sendall("\n".join(lines).encode())
+    except OSError:
+        return False
     return True
 
 

@@ -55,7 +55,8 @@ def read_yaml(path: Path) -> YamlDocument:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError([f"{path}: cannot be read: {error}"]) from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise SettingsError([f"{path}: cannot be read: {reason}"]) from error
     walk = _Walk(path)
     try:
         for event in yaml.parse(text, Loader=_LOADER):

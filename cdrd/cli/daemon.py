@@ -13,9 +13,10 @@ import uvloop
 
 from cdrd.cli import cli
 from cdrd.cli.program import Program
-from cdrd.daemon import ALL_ROLES, Role, run_daemon
+from cdrd.daemon import run_daemon
 from cdrd.errors import CdrdError
 from cdrd.logs import configure_logs, get_logger
+from cdrd.parts import ALL_ROLES, Role
 
 
 @cli.command("run")

@@ -28,7 +28,8 @@ from cdrd.owners import Permission
 from cdrd.records import SourceKind
 from cdrd.serve.address import why_not_bound
 from cdrd.serve.passwords import digest, new_token
-from cdrd.settings import ServeSettings, Settings, SourceSettings
+from cdrd.settings import ServeSettings, Settings
+from cdrd.source_settings import SourceSettings
 from cdrd.store.database import Database
 from cdrd.store.migrate import migrate
 from cdrd.store.principals import (

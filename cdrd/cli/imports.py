@@ -25,7 +25,7 @@ from cdrd.collect.imports import Imported, Importer, claim_import, import_name
 from cdrd.enrich.printable import printable
 from cdrd.errors import Conflict, ExitCode, NotFound, RowRefused, SourceUnavailable
 from cdrd.records import FileState, Reason, Rejected
-from cdrd.settings import is_name
+from cdrd.settings_file import is_name
 from cdrd.store.legs import create_partitions
 from cdrd.store.sources import Claims
 

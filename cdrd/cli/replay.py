@@ -16,7 +16,8 @@ from cdrd.collect.replay import Replayed, replay
 from cdrd.errors import ExitCode, NotFound
 from cdrd.logs import escape_control
 from cdrd.records import FileId
-from cdrd.settings import Settings, SourceSettings
+from cdrd.settings import Settings
+from cdrd.source_settings import SourceSettings
 from cdrd.store.database import Database
 from cdrd.store.replays import Mended, Replayable, Wanted, replayable_files
 

@@ -17,7 +17,8 @@ from cdrd.collect.suspense import discard, retry
 from cdrd.errors import ExitCode, NotFound
 from cdrd.logs import escape_control
 from cdrd.records import Family, Rejected, SuspenseId
-from cdrd.settings import Settings, SourceSettings
+from cdrd.settings import Settings
+from cdrd.source_settings import SourceSettings
 from cdrd.store.database import Database
 from cdrd.store.statements import Row
 from cdrd.store.suspense import suspended_record, waiting_suspense

@@ -8,35 +8,31 @@ however long the database is away, as far as there is room for it.
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
-from typing import TypeVar
 
 from cdrd import metrics
 from cdrd.clock import stopwatch, utc_now
 from cdrd.collect.ami_batch import heard
 from cdrd.collect.ami_connection import AmiConnection, connect
 from cdrd.collect.ami_held import Held, Storing
-from cdrd.collect.reporter import Reporter
+from cdrd.collect.turns import Turns
 from cdrd.decode.ami_events import AmiReader
 from cdrd.errors import Conflict, SourceUnavailable, Unavailable
-from cdrd.logs import get_logger
 from cdrd.records import Claim, SourceId
-from cdrd.settings import SourceSettings
+from cdrd.source_settings import SourceSettings
 from cdrd.store.arrivals import recognition_of
 from cdrd.store.database import Database
 from cdrd.store.identity import Recognition
-from cdrd.store.sources import Claims, last_heard, register_source
+from cdrd.store.sources import Claims, last_heard
 
-_T = TypeVar("_T")
 _LONGEST_PAUSE = 15.0
 """Seconds between two attempts to connect."""
 _LASTING = 5.0
 """A connection that lasted so long was a good one."""
 _EVERY = 1.0
-"""Seconds between two attempts to claim, two reports, and two beats."""
+"""Seconds between two reports, and between two looks whether there is room again."""
 
 
 async def hear(
@@ -48,73 +44,33 @@ async def hear(
     stopping: asyncio.Event,
 ) -> None:
     """Hears one manager interface until `stopping` is set; then what was heard is stored."""
-    await _Stage(source, database, claims, beat, stopping).run()
+    turns = Turns(source, database, claims, beat, stopping)
+    await turns.run(_Stage(turns).collect)
 
 
 class _Stage:
-    """One source, heard: claimed, connected to, and that again whenever it ends."""
+    """One source, heard: connected to, and that again whenever the connection ends."""
 
-    def __init__(
-        self,
-        source: SourceSettings,
-        database: Database,
-        claims: Claims,
-        beat: Callable[[], None],
-        stopping: asyncio.Event,
-    ) -> None:
-        self._source = source
-        self._database = database
-        self._claims = claims
-        self._beat = beat
-        self._stopping = stopping
-        self._log = get_logger(source=source.name)
-        self._reader = AmiReader(source.zone, source.mappings)
-        self._reporter = Reporter(source.name)
+    def __init__(self, turns: Turns) -> None:
+        self._turns = turns
+        self._source = turns.source
+        self._database = turns.database
+        self._stopping = turns.stopping
+        self._log = turns.log
+        self._reporter = turns.reporter
+        self._reader = AmiReader(turns.source.zone, turns.source.mappings)
         self._held = Held()
         self._blind: datetime | None = None
-        self._failures = 0
 
-    async def run(self) -> None:
-        """Until told to stop."""
-        up = metrics.source_up.labels(self._source.name)
-        up.set(0)
-        while not self._stopping.is_set():
-            try:
-                claim = await self._claim()
-                if claim is not None:
-                    up.set(1)
-                    await self._collect(claim)
-            except (Unavailable, Conflict, TimeoutError) as fault:
-                await self._failed("collecting", fault)
-            finally:
-                up.set(0)
-
-    async def _claim(self) -> Claim | None:
-        """The claim, once no other daemon has it; None when told to stop before."""
-        source = self._source
-        source_id = await self._beating(
-            register_source(self._database, name=source.name, kind=source.kind, pbx=source.pbx)
-        )
-        told = False
-        while not self._stopping.is_set():
-            claim = await self._beating(self._claims.claim(source_id))
-            if claim is not None:
-                self._log.info("source_claimed", epoch=claim.epoch)
-                return claim
-            if not told:
-                self._log.info("source_claimed_elsewhere")
-                told = True
-            await self._wait(_EVERY)
-        return None
-
-    async def _collect(self, claim: Claim) -> None:
+    async def collect(self, claim: Claim) -> None:
         """Listens, and stores what was heard, until told to stop or another daemon has the source."""
-        recognition = await self._beating(
-            recognition_of(self._database, claim.source_id, self._source.kind, alone=True)
+        turns, source_id = self._turns, claim.source_id
+        recognition = await turns.beating(
+            recognition_of(self._database, source_id, self._source.kind, alone=True), deadline=None
         )
         if recognition is None:
             raise Conflict("the source was changed by another daemon")
-        last = await self._beating(last_heard(self._database, claim.source_id))
+        last = await turns.beating(last_heard(self._database, source_id))
         self._is_blind(last or utc_now())
         self._reporter.well("collecting")
         self._held = Held()
@@ -123,13 +79,13 @@ class _Stage:
                 storing = tasks.create_task(self._store_on(claim, recognition))
                 await self._connect_on()
                 self._held.ends()
-                await self._beating(storing)
+                await turns.beating(storing, deadline=None)
         except* Conflict as lost:
             raise Conflict(str(lost.exceptions[0])) from None
         finally:
             if self._held:
                 self._log.warning("heard_records_dropped", records=len(self._held))
-        await self._report(claim.source_id)
+        await self._report(source_id)
 
     async def _store_on(self, claim: Claim, recognition: Recognition) -> None:
         """Stores in the order of hearing; meanwhile the next is heard."""
@@ -152,9 +108,11 @@ class _Stage:
         """Connects again whenever the connection ends."""
         while not self._stopping.is_set():
             try:
-                connection = await self._beating(connect(self._source, self._reader.orders))
+                connection = await self._turns.beating(
+                    connect(self._source, self._reader.orders)
+                )
             except SourceUnavailable as fault:
-                await self._failed("connecting", fault)
+                await self._not_connected(fault)
                 continue
             began = stopwatch()
             try:
@@ -164,15 +122,18 @@ class _Stage:
                 self._is_blind(utc_now())
                 await connection.close()
             if stopwatch() - began > _LASTING:
-                self._failures = 0
+                self._turns.goes_well("connecting")
             if why:
-                await self._failed("connecting", SourceUnavailable(why))
+                await self._not_connected(SourceUnavailable(why))
+
+    async def _not_connected(self, fault: SourceUnavailable) -> None:
+        await self._turns.failed("connecting", fault, longest=_LONGEST_PAUSE)
 
     async def _listen(self, connection: AmiConnection) -> str:
         """Takes what comes, and says why no more does; nothing when it was told to stop."""
         is_open = True
         while is_open:
-            self._beat()
+            self._turns.beat()
             messages, is_open = await connection.turn()
             self._held.add(heard(self._reader, messages, utc_now()))
             if self._stopping.is_set():
@@ -180,7 +141,7 @@ class _Stage:
             if self._held.is_full:
                 self._log.error("heard_too_much", records=len(self._held))
                 while self._held.is_full and not self._stopping.is_set():
-                    await self._wait(_EVERY)
+                    await self._turns.wait(_EVERY)
                 return "there was no room for what it said"
         return "the connection ended"
 
@@ -202,32 +163,3 @@ class _Stage:
     async def _report(self, source_id: SourceId) -> None:
         with suppress(Unavailable):
             await self._reporter.write(self._database, source_id)
-
-    async def _failed(self, what: str, fault: Exception) -> None:
-        """Said once until it goes well again, counted each time, and tried again a little later."""
-        metrics.faults.labels("ami", type(fault).__name__).inc()
-        if not self._failures:
-            self._log.warning(f"{what}_failed", kind=type(fault).__name__, error=str(fault))
-        self._reporter.fails(what, str(fault))
-        longest = min(_LONGEST_PAUSE, 0.1 * 2**self._failures)
-        self._failures = min(self._failures + 1, 10)
-        await self._wait(random.uniform(longest / 2, longest))  # noqa: S311 - jitter is no secret
-
-    async def _beating(self, work: Awaitable[_T]) -> _T:
-        """What comes of it, however long it takes."""
-        task = asyncio.ensure_future(work)
-        try:
-            while not task.done():
-                self._beat()
-                await asyncio.wait([task], timeout=_EVERY)
-        finally:
-            task.cancel()
-        return await task
-
-    async def _wait(self, seconds: float) -> None:
-        until = stopwatch() + seconds
-        while not self._stopping.is_set() and stopwatch() < until:
-            self._beat()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(min(_EVERY, max(0.0, until - stopwatch()))):
-                    await self._stopping.wait()

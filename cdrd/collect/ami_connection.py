@@ -21,7 +21,7 @@ from cdrd.decode.ami import AmiMessage, AmiStream
 from cdrd.decode.ami_order import Order
 from cdrd.errors import SourceUnavailable
 from cdrd.records import Rejected
-from cdrd.settings import SourceSettings
+from cdrd.source_settings import SourceSettings
 
 EVENTS = "cdr,call,agent"
 """The classes of events: Cdr; CEL; queues."""

@@ -20,7 +20,7 @@ from cdrd.collect.drops import Opened
 from cdrd.decode.carrier_chunks import CarrierDecoder, header_of
 from cdrd.decode.carrier_mapping import CarrierMapping, DurationForm
 from cdrd.errors import SettingsError, SourceUnavailable
-from cdrd.settings import Section, Size, in_words
+from cdrd.settings_file import Section, Size, in_words
 from cdrd.yamlfile import YamlDocument, read_yaml
 
 

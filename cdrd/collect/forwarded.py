@@ -34,7 +34,7 @@ from cdrd.collect.tracks import Taken
 from cdrd.errors import Conflict, NotFound, RequestError, SourceUnavailable
 from cdrd.logs import get_logger
 from cdrd.records import Chunk, Claim, DecodedChunk, SourceId
-from cdrd.settings import SourceSettings
+from cdrd.source_settings import SourceSettings
 from cdrd.store.arrivals import recognition_of
 from cdrd.store.database import Database
 from cdrd.store.forwarders import QUIET, begin_forwarding, heard_forwarder, is_begun

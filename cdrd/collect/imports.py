@@ -21,7 +21,8 @@ from cdrd.collect.storing import Destination, Stored, store
 from cdrd.collect.tracks import Taken
 from cdrd.errors import Conflict, NotFound, SourceUnavailable
 from cdrd.records import Claim, Family, FileId, FileState, SourceId, SourceKind
-from cdrd.settings import Settings, SourceSettings
+from cdrd.settings import Settings
+from cdrd.source_settings import SourceSettings
 from cdrd.store.carriers import positions_of_carrier
 from cdrd.store.database import Database
 from cdrd.store.sources import Claims, register_source

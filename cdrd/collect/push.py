@@ -23,7 +23,7 @@ from cdrd.decode.values import Problem
 from cdrd.errors import Conflict, SourceUnavailable
 from cdrd.logs import get_logger
 from cdrd.records import Push, Receipt, Rejected, SourceId
-from cdrd.settings import SourceSettings
+from cdrd.source_settings import SourceSettings
 from cdrd.store.arrivals import recognition_of
 from cdrd.store.database import Database
 from cdrd.store.deliveries import Delivery, Outcome, Sent, append_records

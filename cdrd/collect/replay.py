@@ -21,7 +21,7 @@ from cdrd.collect.stage import shape_of
 from cdrd.decode.decoders import RowDecoder, row_decoder_for
 from cdrd.errors import SourceUnavailable
 from cdrd.records import Chunk, DecodedChunk, FilePosition
-from cdrd.settings import SourceSettings
+from cdrd.source_settings import SourceSettings
 from cdrd.store.database import Database
 from cdrd.store.replays import Mended, Piece, Replayable, mend, settle_counts
 

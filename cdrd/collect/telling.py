@@ -10,7 +10,7 @@ from cdrd.collect.reporter import Reporter
 from cdrd.collect.storing import Stored
 from cdrd.collect.tracks import Taken
 from cdrd.logs import escape_control, get_logger, mask_number
-from cdrd.settings import SourceSettings
+from cdrd.source_settings import SourceSettings
 
 _SHOWN = 200
 """So many bytes of a suspended record are logged; `cdrd suspense show` has all of them."""

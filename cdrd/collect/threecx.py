@@ -18,7 +18,7 @@ from cdrd.collect.push import Receiver, ready
 from cdrd.errors import Unavailable
 from cdrd.logs import get_logger
 from cdrd.records import Push
-from cdrd.settings import SourceSettings
+from cdrd.source_settings import SourceSettings
 from cdrd.store.database import Database
 
 _PIECE = 65536
