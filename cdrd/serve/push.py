@@ -3,7 +3,7 @@
 | status | `result` | meaning |
 |---|---|---|
 | 200 | success | every record is a leg, an event, a duplicate or in suspense; the counts say so |
-| 400, 401, 403, 404, 405, 411, 413, 415 | fail | nothing was stored, and `message` says why |
+| 400, 401, 403, 404, 405, 413, 415 | fail | nothing was stored, and `message` says why |
 | 408, 429, 503 | retry | send the same again, after the seconds of `Retry-After` |
 
 Credentials are those of every dialect, or a `token` in the query for a PBX that can send no header.

@@ -107,7 +107,7 @@ class _Front:
                 self._database_failed(error)
                 return away("the database does not answer at the moment")
             case ConnectionError() | TimeoutError():
-                return Refusal(408, "the request did not arrive in time")
+                return Refusal(408, "the request did not arrive in time", again=True)
         kind = type(error).__name__
         metrics.faults.labels("serve", kind).inc()
         _log.error("request_failed", path=request.path[:200], kind=kind, exc_info=error)

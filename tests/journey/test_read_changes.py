@@ -53,6 +53,27 @@ async def release(database: Database, acctid: int) -> None:
         )
 
 
+async def test_many_changes_go_out_at_the_pace_of_their_reader(database: Database) -> None:
+    """What is not taken yet counts as being read, and nobody waits while it is compressed."""
+    last = await store_legs(database, 1, [MORNING] * 600, lastdata="x" * 2000)
+    for company in ("acme", "globex"):
+        every = [decided(acctid, company=company) for acctid in range(1, last + 1)]
+        await decide_again(database, *every)
+    token = await add_user(database, "biller")
+    async with serving(database) as served:
+        for coding in ("identity", "gzip"):
+            answer = await served.ask(
+                "GET",
+                "/rest/call/read",
+                params={"sinceRevision": "0", "maxRows": "600"},
+                headers={"Accept-Encoding": coding},
+                token=token,
+            )
+            assert answer.headers["Transfer-Encoding"] == "chunked"
+            assert answer.acctids == list(range(1, last + 1))
+            assert answer.json["more"] is False
+
+
 async def test_settled_reading_never_passes_a_call_that_is_not_settled(database: Database) -> None:
     await decided_legs(database, 6)
     await hold(database, 3)

@@ -32,6 +32,8 @@ from cdrd.store.legs import ENRICH
 
 _READERS = frozenset({Permission.SYSTEM_ADMIN, Permission.BILLING_CALL_SUMMARY})
 """Either of these permissions reads raw CDRs."""
+_LONG = 1 << 20
+"""Bytes of an answer that are handed to the connection at once."""
 
 
 class RawCdrs:
@@ -72,7 +74,7 @@ class RawCdrs:
             if asked.since is not None:
                 async with self._door.turn():
                     told = await changes(self._database, principal, since=asked.since, scope=scope)
-                return _whole(request, envelope.changed(asked, told))
+                return await _whole(request, envelope.changed(asked, told))
             async with aclosing(raw_pages(self._database, principal, scope)) as pages:
                 return await _answer(request, asked, self._door.in_turn(pages))
 
@@ -147,7 +149,7 @@ def _refuse_other_sites(request: web.Request) -> None:
 async def _answer(
     request: web.Request, asked: ReadRequest, pages: AsyncIterator[Page]
 ) -> web.StreamResponse:
-    """A page of usual length with its length known; a longer one streamed."""
+    """A page of usual length at once; a longer one streamed."""
     pages = _counted(pages, waited=not asked.raw)
     here: list[Page] = []
     rows = 0
@@ -155,24 +157,29 @@ async def _answer(
         here.append(page)
         rows += page.count
         if SLICE <= rows < asked.most:
-            return await _streamed(request, asked, here, pages)
-    return _whole(request, envelope.whole(asked, here))
+            return await _streamed(request, envelope.parts(asked, here, pages))
+    return await _whole(request, envelope.whole(asked, here))
 
 
-def _whole(request: web.Request, body: bytes) -> web.Response:
+async def _whole(request: web.Request, body: bytes) -> web.StreamResponse:
+    """All of it is here; a long one still goes out at the pace of its reader."""
+    if len(body) > _LONG:
+        return await _streamed(request, _in_one(body))
     response = web.Response(body=body, content_type="application/json")
     compress(request, response, size=len(body))
     return response
 
 
-async def _streamed(
-    request: web.Request, asked: ReadRequest, here: list[Page], rest: AsyncIterator[Page]
-) -> web.StreamResponse:
+async def _in_one(body: bytes) -> AsyncIterator[bytes]:
+    yield body
+
+
+async def _streamed(request: web.Request, parts: AsyncIterator[bytes]) -> web.StreamResponse:
     response = web.StreamResponse()
     response.content_type = "application/json"
     compress(request, response, size=None)
     if request.method != "HEAD":
-        await stream(request, response, envelope.parts(asked, here, rest))
+        await stream(request, response, parts)
     return response
 
 
