@@ -89,13 +89,7 @@ class _Stage:
 
     async def _store_on(self, claim: Claim, recognition: Recognition) -> None:
         """Stores in the order of hearing; meanwhile the next is heard."""
-        storing = Storing(
-            self._source.name,
-            database=self._database,
-            claims=self._claims,
-            reporter=self._reporter,
-            log=self._log,
-        )
+        storing = Storing(self._turns)
         while True:
             await self._report(claim.source_id)
             records = await self._held.next(_EVERY)
@@ -108,9 +102,7 @@ class _Stage:
         """Connects again whenever the connection ends."""
         while not self._stopping.is_set():
             try:
-                connection = await self._turns.beating(
-                    connect(self._source, self._reader.orders)
-                )
+                connection = await self._turns.beating(connect(self._source, self._reader.orders))
             except SourceUnavailable as fault:
                 await self._not_connected(fault)
                 continue

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from structlog.typing import FilteringBoundLogger
-
 from cdrd import metrics
 from cdrd.collect.ami_batch import Heard
 from cdrd.collect.counted import count
-from cdrd.collect.reporter import Reporter
+from cdrd.collect.pauses import Pauses
+from cdrd.collect.turns import Turns
 from cdrd.errors import Conflict, Unavailable
 from cdrd.records import Claim, Family
-from cdrd.store.database import Database
 from cdrd.store.deliveries import Answer, Delivery, append_records
 from cdrd.store.identity import Recognition
-from cdrd.store.sources import Claims
 
 _MOST_HELD = 64 << 20
 """Bytes of records that wait to be stored."""
@@ -79,20 +75,8 @@ class Held:
 class Storing:
     """Stores what is heard of one source, each record once."""
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        database: Database,
-        claims: Claims,
-        reporter: Reporter,
-        log: FilteringBoundLogger,
-    ) -> None:
-        self._name = name
-        self._database = database
-        self._claims = claims
-        self._reporter = reporter
-        self._log = log
+    def __init__(self, turns: Turns) -> None:
+        self._turns = turns
 
     async def store(
         self, claim: Claim, recognition: Recognition, records: Sequence[Heard]
@@ -112,32 +96,30 @@ class Storing:
 
         After a fault the source is claimed anew, as the claim ends with its connection.
         """
-        pause = 0.1
-        while True:
-            answer = await self._attempt(delivery)
-            if answer is not None:
-                break
-            await asyncio.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - jitter is no secret
-            pause = min(2 * pause, _LONGEST_PAUSE)
-            with suppress(Unavailable):
+        pauses, turns = Pauses(), self._turns
+        while (answer := await self._attempt(delivery)) is None:
+            await asyncio.sleep(pauses.next(_LONGEST_PAUSE))
+            with suppress(Unavailable, TimeoutError):
                 claim = await self._claimed_again(claim)
             again = delivery.recognition._replace(repeats=True)
             delivery = replace(delivery, epoch=claim.epoch, recognition=again)
-        self._reporter.well("storing")
-        count(self._log, self._name, delivery.family, delivery.records, answer)
+        turns.reporter.well("storing")
+        count(turns.log, turns.source.name, delivery.family, delivery.records, answer)
         return claim
 
     async def _attempt(self, delivery: Delivery) -> Answer | None:
         try:
             async with asyncio.timeout(_STORE_SECONDS):
-                return await append_records(self._database, delivery)
+                return await append_records(self._turns.database, delivery)
         except (Unavailable, TimeoutError) as fault:
-            metrics.faults.labels("ami", type(fault).__name__).inc()
-            self._reporter.fails("storing", str(fault))
+            kind = type(fault).__name__
+            metrics.faults.labels("collect", kind).inc()
+            self._turns.reporter.fails("storing", str(fault) or kind)
             return None
 
     async def _claimed_again(self, claim: Claim) -> Claim:
-        anew = await self._claims.claim(claim.source_id)
+        async with asyncio.timeout(_STORE_SECONDS):
+            anew = await self._turns.claims.claim(claim.source_id)
         if anew is None:
             raise Conflict("another daemon hears this source now")
         return anew

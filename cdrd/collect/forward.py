@@ -7,13 +7,12 @@ follower goes on from is what the collector has. Nothing is remembered here that
 
 from __future__ import annotations
 
-import random
-
 from cdrd.clock import Stopwatch, stopwatch
 from cdrd.collect.follow import Reading
 from cdrd.collect.happened import WARNED
 from cdrd.collect.health import Health
 from cdrd.collect.paths import SourceFiles
+from cdrd.collect.pauses import Pauses
 from cdrd.collect.pieces import Begun, Shipment, Taking, Told
 from cdrd.collect.tracks import Appetite, Piece, Taken
 from cdrd.collect.uplink import Uplink
@@ -25,9 +24,6 @@ from cdrd.records import DecodedChunk, FileId
 _TELL_EVERY = 5.0
 """Seconds after which the collector is told how the source is doing, if there is nothing to ship."""
 _MEASURE_EVERY = 1.0
-_SHORTEST_PAUSE = 0.2
-"""Seconds between the first two attempts; doubled with each further one."""
-_MOST_DOUBLINGS = 16
 _FAULTS = (CollectorUnavailable, Conflict, SourceUnavailable, OSError)
 _NOTHING = DecodedChunk((), (), 0, 0)
 
@@ -57,13 +53,13 @@ class Forwarded:
         """What the collector calls the file of the piece that it took last."""
         self._health = Health(watch)
         self._told_at = self._measured_at = float("-inf")
-        self._failures = 0
+        self._pauses = Pauses()
         self._wakes_at = float("-inf")
 
     @property
     def is_well(self) -> bool:
         """Whether the collector takes what is sent."""
-        return not self._failures
+        return not self._pauses.failures
 
     def turn(self, longest_pause: float, batch_bytes: int) -> float:
         """Ships what comes next; returns when it is its turn again."""
@@ -76,7 +72,7 @@ class Forwarded:
             self._wakes_at = now + self._failed(fault, longest_pause)
             return self._wakes_at
         if not self.is_well:
-            self._failures = 0
+            self._pauses.over()
             self._log.info("forwarding_again")
         poll = 0.0 if taken else self._source.idle_poll.total_seconds()
         self._wakes_at = self._watch() + poll
@@ -165,14 +161,10 @@ class Forwarded:
     def _failed(self, fault: Exception, longest_pause: float) -> float:
         """How long to wait: said once until it goes well again; after each fault the collector is asked."""
         self._begun = None
-        if not self._failures:
+        if self.is_well:
             hint = fault.hint if isinstance(fault, CdrdError) else None
             self._log.warning("forwarding_failed", error=str(fault), hint=hint)
         if isinstance(fault, SourceUnavailable | OSError):
             self._health.noticed(str(fault))
-        longest: float = min(longest_pause, _SHORTEST_PAUSE * 2**self._failures)
-        self._failures = min(self._failures + 1, _MOST_DOUBLINGS)
         asked = fault.seconds if isinstance(fault, CollectorUnavailable) else 0.0
-        # all forwarders of a collector are sent away at one moment, and must not come back at one
-        jitter = random.uniform(0.5, 1)  # noqa: S311 - jitter is no secret
-        return asked + jitter * longest
+        return asked + self._pauses.next(longest_pause)

@@ -25,12 +25,13 @@ from cdrd.collect.pieces import (
     arrived,
     file_as_json,
 )
-from cdrd.collect.readiness import until_made, wait
+from cdrd.collect.readiness import until_made
 from cdrd.collect.reporter import Reporter
 from cdrd.collect.stage import check_source
 from cdrd.collect.storing import Destination, store
 from cdrd.collect.telling import Telling
 from cdrd.collect.tracks import Taken
+from cdrd.collect.waiting import wait
 from cdrd.errors import Conflict, NotFound, RequestError, SourceUnavailable
 from cdrd.logs import get_logger
 from cdrd.records import Chunk, Claim, DecodedChunk, SourceId

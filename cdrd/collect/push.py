@@ -15,8 +15,9 @@ from hashlib import sha256
 
 from cdrd import metrics
 from cdrd.collect.counted import count
-from cdrd.collect.readiness import until_made, wait
+from cdrd.collect.readiness import until_made
 from cdrd.collect.stage import shape_of
+from cdrd.collect.waiting import wait
 from cdrd.decode.bodies import document, records
 from cdrd.decode.decoders import Shape
 from cdrd.decode.values import Problem

@@ -8,12 +8,12 @@ is read, and 3CX waits. A line that is cut off by the end of a connection goes t
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Callable
 from contextlib import suppress
 
 from cdrd import metrics
 from cdrd.clock import stopwatch
+from cdrd.collect.pauses import Pauses
 from cdrd.collect.push import Receiver, ready
 from cdrd.errors import Unavailable
 from cdrd.logs import get_logger
@@ -61,7 +61,7 @@ class _Lines:
         self._receiver = receiver
         self._stopping = stopping
         self._log = get_logger(source=source.name)
-        self._failures = 0
+        self._pauses = Pauses()
         self._open: set[asyncio.Future[None]] = set()
         host, _, port = (source.listen or source.connect or "").rpartition(":")
         self._host, self._port = host.strip("[]"), int(port)
@@ -102,8 +102,9 @@ class _Lines:
             self._log.info("source_heard")
             await self._taken(reader, writer)
             if stopwatch() - began > _LASTING:
-                self._failures = 0
-            await self._failed("the connection ended")
+                self._pauses.over()
+            if not self._stopping.is_set():
+                await self._failed("the connection ended")
 
     async def _taken(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, to its end."""
@@ -125,26 +126,22 @@ class _Lines:
         await self._store(rest)
 
     async def _store(self, lines: bytes) -> None:
-        pause = 0.1
+        pauses = Pauses()
         while lines.strip():
             try:
                 await self._receiver.receive(Push(lines))
             except Unavailable as fault:
                 metrics.faults.labels("3cx", type(fault).__name__).inc()
-                await asyncio.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - jitter is no secret
-                pause = min(2 * pause, _LONGEST_PAUSE)
+                await asyncio.sleep(pauses.next(_LONGEST_PAUSE))
             else:
                 return
 
     async def _failed(self, why: str) -> None:
         metrics.faults.labels("3cx", "SourceUnavailable").inc()
-        if not self._failures:
+        if not self._pauses.failures:
             self._log.warning("connecting_failed", error=why)
-        longest = min(_LONGEST_PAUSE, 0.1 * 2**self._failures)
-        self._failures = min(self._failures + 1, 10)
-        pause = random.uniform(longest / 2, longest)  # noqa: S311 - jitter is no secret
         with suppress(TimeoutError):
-            async with asyncio.timeout(pause):
+            async with asyncio.timeout(self._pauses.next(_LONGEST_PAUSE)):
                 await self._stopping.wait()
 
 

@@ -211,7 +211,7 @@ def test_pushes_in_any_pieces_sent_any_number_of_times_store_what_a_file_has(
 def test_a_record_is_stored_though_the_first_of_its_like_is_forgotten() -> None:
     """Of two that came weeks apart the older is forgotten first; the third is no copy of the second."""
     later = Known(DAY, b"twin", 1, A, 17, None)
-    twin = key("twin")._replace(digest=b"twin")
+    twin = key("twin")
     [third, fourth] = recognise([twin, twin], [later], source_id=A, repeats=False)
 
     assert [third.is_new, fourth.is_new] == [True, True]
