@@ -6,65 +6,31 @@ import asyncio
 import os
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 from support.pbx import Pbx, number_of, record
 from support.sources import accounts_are_even
-from support.waiting import DEADLINE, until
+from support.stages import following
+from support.waiting import DEADLINE, until, until_blocked
 
-from cdrd.collect.stage import collect, shape_of
+from cdrd.collect.stage import shape_of
 from cdrd.collect.suspense import retry
 from cdrd.errors import NotFound
 from cdrd.metrics import REGISTRY
 from cdrd.records import AcctId, Reason, Rejected, SourceKind, SuspenseId
 from cdrd.settings import SourceSettings
 from cdrd.store.database import Database
-from cdrd.store.sources import Claims, positions, register_source
+from cdrd.store.sources import positions, register_source
 from cdrd.store.suspense import close, deciding, suspended_record, waiting_suspense
-
-WAITING = (
-    " FROM pg_locks JOIN pg_database ON oid = database"
-    " WHERE NOT granted AND datname = current_database()"
-)
 
 
 def source_at(path: Path, **settings: Any) -> SourceSettings:
     return SourceSettings(
         name="pbx1", kind=SourceKind.ASTERISK_CSV, path=str(path), idle_poll="10ms", **settings
     )
-
-
-@asynccontextmanager
-async def collecting(
-    database: Database, source: SourceSettings, *, batch_bytes: int = 1 << 20
-) -> AsyncIterator[list[int]]:
-    """The stage, running; yields its beats. Stopped at the end, which must not take long."""
-    claims, stopping, beats = Claims(database, "test"), asyncio.Event(), [0]
-
-    def beat() -> None:
-        beats[0] += 1
-
-    task = asyncio.create_task(
-        collect(
-            source,
-            database=database,
-            claims=claims,
-            batch_bytes=batch_bytes,
-            beat=beat,
-            stopping=stopping,
-        )
-    )
-    try:
-        yield beats
-        assert not task.done()
-    finally:
-        stopping.set()
-        async with asyncio.timeout(DEADLINE):
-            await task
-        await claims.close()
 
 
 async def fetch(database: Database, sql: str, *arguments: Any) -> list[Any]:
@@ -105,7 +71,7 @@ def metric(name: str, **labels: str) -> float:
 
 
 async def test_every_rotation_under_a_writer(database: Database, pbx: Pbx) -> None:
-    async with collecting(database, source_at(pbx.path)):
+    async with following(database, source_at(pbx.path)):
         for rotation in range(12):
             pbx.append(7)
             if rotation % 3 == 0:
@@ -122,7 +88,7 @@ async def test_every_rotation_under_a_writer(database: Database, pbx: Pbx) -> No
 async def test_copytruncate_while_stopped_and_while_running(database: Database, pbx: Pbx) -> None:
     unread = metric("cdrd_unread_bytes_total")
     pbx.append(5)
-    async with collecting(database, source_at(pbx.path)):
+    async with following(database, source_at(pbx.path)):
         await all_stored(database, pbx)
         pbx.append(5)
         pbx.rotate_by_copy()
@@ -132,7 +98,7 @@ async def test_copytruncate_while_stopped_and_while_running(database: Database, 
     pbx.rotate_by_copy()
     pbx.append(5)
     pbx.rotate_by_copy()
-    async with collecting(database, source_at(pbx.path)):
+    async with following(database, source_at(pbx.path)):
         pbx.append(5)
         await all_stored(database, pbx)
 
@@ -142,9 +108,9 @@ async def test_copytruncate_while_stopped_and_while_running(database: Database, 
 async def test_a_stopped_stage_goes_on_where_it_stopped(database: Database, pbx: Pbx) -> None:
     for _ in range(3):
         pbx.append_at_once(400)
-        async with collecting(database, source_at(pbx.path), batch_bytes=4096):
+        async with following(database, source_at(pbx.path), batch_bytes=4096):
             pass
-    async with collecting(database, source_at(pbx.path), batch_bytes=4096):
+    async with following(database, source_at(pbx.path), batch_bytes=4096):
         await all_stored(database, pbx)
     source_id = await register_source(
         database, name="pbx1", kind=SourceKind.ASTERISK_CSV, pbx="default"
@@ -159,7 +125,7 @@ async def test_a_file_name_need_not_be_utf8(database: Database, tmp_path: Path) 
     pbx = Pbx(tmp_path / os.fsdecode(b"soci\xe9t\xe9.csv"))
     pbx.append(3)
     for _ in range(2):
-        async with collecting(database, source_at(tmp_path / "*.csv")):
+        async with following(database, source_at(tmp_path / "*.csv")):
             pbx.append(2)
             pbx.rotate_by_rename()
             pbx.append(1)
@@ -174,7 +140,7 @@ async def test_a_file_name_need_not_be_utf8(database: Database, tmp_path: Path) 
 
 async def test_a_path_that_cannot_be_read_is_read_when_it_can(database: Database, pbx: Pbx) -> None:
     pbx.path.symlink_to(pbx.path)  # unreadable for root too
-    async with collecting(database, source_at(pbx.path)) as beats:
+    async with following(database, source_at(pbx.path)) as beats:
         before = beats[0]
         await until(lambda: _true(beats[0] > before + 5), "the stage beats on")
         pbx.path.unlink()
@@ -198,7 +164,7 @@ async def test_a_record_that_the_database_refuses_is_suspended_alone(
         for number in range(500):
             file.write(record(number, name="Mallory" if number in refused else "Alice"))
         file.write(b'"torn\n')
-    async with collecting(database, source_at(pbx.path)):
+    async with following(database, source_at(pbx.path)):
 
         async def enough() -> bool:
             return len(await waiting_suspense(database)) >= len(refused)
@@ -216,10 +182,10 @@ async def test_a_record_that_the_database_refuses_is_suspended_alone(
 
 async def test_two_daemons_on_one_source_store_it_once(database: Database, pbx: Pbx) -> None:
     source = source_at(pbx.path)
-    async with collecting(database, source):
+    async with following(database, source):
         pbx.append(5)
         await all_stored(database, pbx)
-        async with collecting(database, source) as beats:
+        async with following(database, source) as beats:
             await until(lambda: _true(beats[0] >= 2), "the second one waits for the claim")
             pbx.append(5)
             await all_stored(database, pbx)
@@ -227,10 +193,10 @@ async def test_two_daemons_on_one_source_store_it_once(database: Database, pbx: 
 
 async def test_a_source_is_taken_over_when_its_owner_ends(database: Database, pbx: Pbx) -> None:
     source = source_at(pbx.path)
-    async with collecting(database, source):
+    async with following(database, source):
         pbx.append(5)
         await all_stored(database, pbx)
-    async with collecting(database, source):
+    async with following(database, source):
         pbx.append(5)
         await all_stored(database, pbx)
     rows = await fetch(database, "SELECT epoch FROM source")
@@ -240,7 +206,7 @@ async def test_a_source_is_taken_over_when_its_owner_ends(database: Database, pb
 
 async def test_a_lost_claim_is_claimed_again(database: Database, pbx: Pbx) -> None:
     """Another daemon had the source meanwhile: what it stored is not stored again."""
-    async with collecting(database, source_at(pbx.path)):
+    async with following(database, source_at(pbx.path)):
         pbx.append(5)
         await all_stored(database, pbx)
         await fetch(database, "UPDATE source SET epoch = epoch + 10")
@@ -259,12 +225,12 @@ async def test_cut_connections_lose_and_double_nothing(database: Database, pbx: 
     faults = REGISTRY.get_sample_value
     labels = {"stage": "collect", "kind": "StoreUnavailable"}
     before = faults("cdrd_stage_faults_total", labels) or 0.0
-    async with collecting(database, source_at(pbx.path), batch_bytes=4096):
+    async with following(database, source_at(pbx.path), batch_bytes=4096):
         for _ in range(4):
             async with database.transaction() as blocking:
                 await blocking.execute("LOCK TABLE position IN ACCESS EXCLUSIVE MODE")
                 pbx.append_at_once(100)
-                await until(lambda: blocking.fetchval("SELECT count(*)" + WAITING), "a batch waits")
+                await until_blocked(database)
                 await blocking.execute(cut)
             pbx.rotate_by_rename()
         await all_stored(database, pbx)
@@ -276,17 +242,42 @@ async def test_a_file_removed_while_the_database_is_away_is_not_lost(
     database: Database, pbx: Pbx
 ) -> None:
     """The open file is all that is left of it: it is kept while the database is waited for."""
-    async with collecting(database, source_at(pbx.path)):
+    async with following(database, source_at(pbx.path)):
         pbx.append(1)
         await all_stored(database, pbx)
         async with database.transaction() as blocking:
             await blocking.execute("LOCK TABLE position IN ACCESS EXCLUSIVE MODE")
             pbx.append(100)
-            await until(lambda: blocking.fetchval("SELECT count(*)" + WAITING), "a batch waits")
+            await until_blocked(database)
             pbx.append(100)
             pbx.rotate_by_rename().unlink()
             pbx.append(1)
-            await blocking.execute("SELECT pg_terminate_backend(pid)" + WAITING)
+            await blocking.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_locks"
+                " WHERE NOT granted AND relation = 'position'::regclass"
+            )
+        await all_stored(database, pbx)
+
+
+async def test_a_disk_that_takes_its_time_is_no_stuck_stage(
+    database: Database, pbx: Pbx, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pbx.append(3)
+    pread, reads, answers = os.pread, Event(), Event()
+
+    def read(descriptor: int, count: int, offset: int) -> bytes:
+        reads.set()
+        answers.wait(DEADLINE)
+        return pread(descriptor, count, offset)
+
+    monkeypatch.setattr(os, "pread", read)
+    async with following(database, source_at(pbx.path)) as beats:
+        await until(lambda: _true(reads.is_set()), "the disk is asked")
+        before = beats[0]
+        try:
+            await until(lambda: _true(beats[0] > before + 1), "the stage beats on")
+        finally:
+            answers.set()
         await all_stored(database, pbx)
 
 
@@ -298,7 +289,7 @@ async def test_the_metrics_tell_what_was_collected(database: Database, pbx: Pbx)
     legs = pbx.path.stat().st_size
     with pbx.path.open("ab") as file:
         file.write(b'"a","b"\n')
-    async with collecting(database, source_at(pbx.path)):
+    async with following(database, source_at(pbx.path)):
         await until(lambda: waiting_suspense(database), "the short record is suspended")
         await all_stored(database, pbx)
         await until(
@@ -315,7 +306,7 @@ async def suspended_one(database: Database, pbx: Pbx) -> SuspenseId:
     """One record in suspense, of 17 columns, the last of which is declared to be the userfield."""
     await fetch(database, "ALTER TABLE leg ADD CONSTRAINT no_mallory CHECK (clid !~ 'Mallory')")
     pbx.path.write_bytes(record(0) + record(1, name="Mallory"))
-    async with collecting(database, source_at(pbx.path)):
+    async with following(database, source_at(pbx.path)):
         [row] = await until(lambda: waiting_suspense(database), "it is suspended")
     return SuspenseId(row["suspense_id"])
 
