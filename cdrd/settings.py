@@ -8,10 +8,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from cdrd.settings_file import Duration, Section, Size, read_settings, secret
 from cdrd.source_settings import SourceSettings
+
+
+def _without_dsn(path: Path | None, info: ValidationInfo) -> Path | None:
+    if path is not None and info.data.get("dsn"):
+        raise ValueError("give dsn or dsn_file, not both")
+    return path
 
 
 class DatabaseSettings(Section):
@@ -19,7 +25,7 @@ class DatabaseSettings(Section):
 
     dsn: Annotated[str, Field(repr=False)] = ""
     """Several hosts may be named: postgresql://cdrd@db1,db2/cdrd; the primary is found."""
-    dsn_file: Path | None = None
+    dsn_file: Annotated[Path | None, AfterValidator(_without_dsn)] = None
     """A file that holds the DSN; the systemd credential `dsn` is used by itself when it is there."""
     embedded: Path | None = None
     """Folder of an embedded PostgreSQL, started when no DSN is given."""
@@ -29,12 +35,6 @@ class DatabaseSettings(Section):
     """Whether `cdrd run` applies missing migrations itself."""
     partition_legs: Annotated[int, Field(ge=1000)] = 10_000_000
     partitions_ahead_legs: Annotated[int, Field(ge=1000)] = 10_000_000
-
-    @model_validator(mode="after")
-    def _one_place(self) -> Self:
-        if self.dsn and self.dsn_file:
-            raise ValueError("give dsn or dsn_file, not both")
-        return self
 
 
 class CollectSettings(Section):

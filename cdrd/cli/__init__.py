@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import click
 
-from cdrd.cli.program import Program, default_config
+from cdrd.cli.program import Program, config_option, default_config
 from cdrd.errors import CdrdError, ExitCode
 from cdrd.logs import escape_control
 
@@ -59,13 +59,7 @@ def _import(modules: Iterable[str]) -> None:
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.option(
-    "-c",
-    "--config",
-    type=click.Path(path_type=Path, readable=False),
-    default=default_config,
-    help="The settings; by default $CDRD_CONFIG, ./cdrd.yaml or /etc/cdrd/cdrd.yaml.",
-)
+@config_option(default_config, "$CDRD_CONFIG, ./cdrd.yaml or /etc/cdrd/cdrd.yaml")
 @click.version_option(package_name="cdrd")
 @click.pass_context
 def cli(context: click.Context, config: Path) -> None:
@@ -102,7 +96,10 @@ def _usage(error: click.ClickException) -> str:
     """What is wrong with the command line, and who knows better."""
     message = error.format_message().rstrip(".")
     context = error.ctx if isinstance(error, click.UsageError) else None
-    return f"{message}. See `{context.command_path} --help`." if context else message
+    if context is None:
+        return message
+    end = "" if message.endswith("?") else "."
+    return f"{message}{end} See `{context.command_path} --help`."
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import click
-from rich.console import Console
-from rich.progress import Progress
 
 from cdrd.cli import cli
 from cdrd.cli.layout import aligned, moment
 from cdrd.cli.program import Program, run
+from cdrd.cli.progress import bar
 from cdrd.enrich.directory import Directory
 from cdrd.enrich.printable import printable
 from cdrd.enrich.reattribution import Reattribution
@@ -78,8 +75,8 @@ async def _work(program: Program, asked: _Asked) -> None:
         await _must_be_known(database, directory, asked.company)
         found = Reattribution(asked.company)
         redeciding = Redeciding(database, directory, program.settings.enrich)
-        with _bar("deciding") as told:
-            await redeciding.look(period, found, told)
+        with bar("deciding") as told:
+            await redeciding.look(period, found, told.at)
         _show(found, period, directory)
         changing = found.acctids
         if asked.dry_run or not changing:
@@ -91,8 +88,8 @@ async def _work(program: Program, asked: _Asked) -> None:
                 "another version of the directory came into force meanwhile",
                 hint="Run it again to see what changes by that.",
             )
-        with _bar("applying") as told:
-            await decide_stored_again(database, changing, lambda done: told(done, len(changing)))
+        with bar("applying") as told:
+            await decide_stored_again(database, changing, lambda done: told.at(done, len(changing)))
     click.echo("done")
 
 
@@ -124,12 +121,3 @@ def _show(found: Reattribution, period: Period, directory: Directory) -> None:
         click.echo(line)
     for line in found.words():
         click.echo(line)
-
-
-@contextmanager
-def _bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar, where somebody looks; told how much of how much is done."""
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(what, total=None)
-        yield lambda done, whole: progress.update(task, completed=done, total=whole)

@@ -9,7 +9,7 @@ import click
 
 from cdrd.beside import CelEvent
 from cdrd.cli import cli
-from cdrd.cli.layout import wrapped
+from cdrd.cli.layout import moment, wrapped
 from cdrd.cli.program import Program, run
 from cdrd.cli.whole_call import (
     CallStory,
@@ -161,13 +161,13 @@ def _record(story: _Story, settings: Settings) -> Iterator[str]:
     if row["path"] is not None:
         place = f"line {row['line']}, byte {row['byte_offset']}"
         yield f"  file {printable(row['path'])}, {place}"
-    yield f"  stored {row['stored_at']:%Y-%m-%d %H:%M:%S} UTC"
+    yield f"  stored {moment(row['stored_at'])}"
     for arrival in story.arrivals:
         if arrival["source"] != row["source"]:
             path = "" if arrival["path"] is None else f", file {printable(arrival['path'])}"
             yield (
                 f"  also from source {printable(arrival['source'])}{path}, line {arrival['line']},"
-                f" {arrival['arrived_at']:%Y-%m-%d %H:%M:%S} UTC"
+                f" {moment(arrival['arrived_at'])}"
             )
 
 
@@ -212,7 +212,7 @@ def _call(story: _Story, _: Settings) -> Iterator[str]:
             f"{leg.channel} → {leg.dstchannel or 'nobody'}, {leg.lastapp or 'no application'}"
         )
         yield printable(
-            f"{mark} {leg.acctid}  {leg.calldate:%Y-%m-%d %H:%M:%S} UTC  {leg.src} → {leg.dst}"
+            f"{mark} {leg.acctid}  {moment(leg.calldate)}  {leg.src} → {leg.dst}"
             f"  {leg.disposition}, {leg.billsec} of {leg.duration} s"
         )
         yield printable(f"    {channels}")
@@ -243,7 +243,7 @@ def _decisions(story: _Story) -> Iterator[str]:
     else:
         row, stored = story.decided, stored_attribution(story.decided)
         yield (
-            f"\nDecided {row['decided_at']:%Y-%m-%d %H:%M:%S} UTC by version {row['directory_version']}"
+            f"\nDecided {moment(row['decided_at'])} by version {row['directory_version']}"
             f" of the directory, knowing every leg up to {row['seen_acctid']}"
         )
         yield from _lines(story, stored, story.directory)

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from cdrd.cli import cli
+from cdrd.cli.program import config_option
 from cdrd.collect.siblings import matching
 from cdrd.collect.uplink import Uplink
 from cdrd.errors import CollectorUnavailable, ExitCode
@@ -18,18 +20,15 @@ from cdrd.logs import escape_control
 
 
 def _default_config() -> Path:
+    before = click.get_current_context().find_root()  # `cdrd -c FILE forward` means the same
+    if before.get_parameter_source("config") is ParameterSource.COMMANDLINE:
+        return Path(before.params["config"])
     here = Path("forward.yaml")
     return here if here.is_file() else Path("/etc/cdrd/forward.yaml")
 
 
 @cli.command("forward")
-@click.option(
-    "-c",
-    "--config",
-    type=click.Path(path_type=Path, readable=False),
-    default=_default_config,
-    help="The settings; by default ./forward.yaml or /etc/cdrd/forward.yaml.",
-)
+@config_option(_default_config, "./forward.yaml or /etc/cdrd/forward.yaml")
 @click.option("--check", is_flag=True, help="Say what is wrong, and forward nothing.")
 def forward_command(config: Path, *, check: bool) -> None:
     """Ship files of this PBX to a cdrd elsewhere.

@@ -9,14 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import click
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import Progress
 
 from cdrd.beside import CarrierRow
 from cdrd.cli import cli
 from cdrd.cli.layout import aligned, moment, wrapped
 from cdrd.cli.program import Program, run
+from cdrd.cli.progress import bar
 from cdrd.collect.carriers import Carrier, load_carrier
 from cdrd.collect.compressed import is_compressed
 from cdrd.collect.disk import look
@@ -135,13 +133,11 @@ def _became(path: str, carrier: str, done: Imported) -> Iterator[str]:
 
 @contextmanager
 def _progress(path: str) -> Iterator[Callable[[int], None]]:
-    """A bar on a terminal, and nothing elsewhere."""
-    console = Console(stderr=True)
+    """A bar as long as the file, where that is known."""
     file = None if is_compressed(path) else look(path)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        name = escape(printable(os.path.basename(path)))  # noqa: PTH119 - a text, not a place
-        task = bar.add_task(name, total=file.size if file is not None else None)
-        yield lambda count: bar.advance(task, count)
+    name = printable(os.path.basename(path))  # noqa: PTH119 - a text, not a place
+    with bar(name, whole=file.size if file is not None else None) as read:
+        yield read.more
 
 
 def _has_problems(path: str, carrier: Carrier, rows: int) -> bool:

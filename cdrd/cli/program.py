@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
 
 from cdrd.errors import SettingsError
 from cdrd.settings import Settings, load_settings
@@ -17,6 +19,7 @@ if TYPE_CHECKING:  # what speaks to the database is imported by those commands t
     from cdrd.store.database import Database
 
 T = TypeVar("T")
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 def default_config() -> Path:
@@ -26,6 +29,17 @@ def default_config() -> Path:
         return Path(named)
     here = Path("cdrd.yaml")
     return here if here.is_file() else Path("/etc/cdrd/cdrd.yaml")
+
+
+def config_option(default: Callable[[], Path], places: str) -> Callable[[_Command], _Command]:
+    """The option that names a file of settings."""
+    return click.option(
+        "-c",
+        "--config",
+        type=click.Path(path_type=Path, readable=False),
+        default=default,
+        help=f"The settings; by default {places}.",
+    )
 
 
 class Program:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import click
-from rich.console import Console
-from rich.progress import Progress
 
 from cdrd.cli import cli
 from cdrd.cli.program import Program, run
+from cdrd.cli.progress import bar
 from cdrd.collect.carriers import load_carrier
 from cdrd.collect.imports import source_named
 from cdrd.collect.replay import Replayed, replay
@@ -62,8 +61,7 @@ async def _replay_all(database: Database, files: list[Replayable], settings: Set
     """Reads one file after another; how many were not found."""
     lost = 0
     total = Replayed()
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("reading", total=sum(file.position.offset for file in files))
+    with bar("reading", whole=sum(file.position.offset for file in files)) as read:
         for file in files:
             source = _source(file, settings)
             carrier = source.carrier and load_carrier(source.carrier, settings.collect.carriers)
@@ -72,7 +70,7 @@ async def _replay_all(database: Database, files: list[Replayable], settings: Set
                 file,
                 source,
                 carrier=carrier or None,
-                progress=lambda count: bar.advance(task, count),
+                progress=read.more,
             )
             lost += not done.is_found
             total = total.plus(done.records, Mended(done.stored, done.suspended, done.duplicates))

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import click
 
 from cdrd.cli import cli
+from cdrd.cli.layout import moment
 from cdrd.cli.program import Program, run
 from cdrd.collect.imports import is_import
 from cdrd.logs import escape_control
@@ -63,7 +64,7 @@ def _account(row: Row) -> Iterator[str]:
     )
     stored = row["updated_at"]
     yield f"  waiting in suspense {row['waiting']}, unread bytes {row['unread_bytes']}"
-    yield f"  last stored {f'{stored:%Y-%m-%d %H:%M:%S} UTC' if stored else 'never'}"
+    yield f"  last stored {moment(stored) if stored else 'never'}"
 
 
 def _became(row: Row) -> str:
@@ -96,11 +97,11 @@ def _remarks(rows: Sequence[Row]) -> Iterator[str]:
     for row in rows:
         name = escape_control(row["name"])
         if row["blind_since"] is not None:
-            yield f"{name}: blind since {row['blind_since']:%Y-%m-%d %H:%M:%S} UTC"
+            yield f"{name}: blind since {moment(row['blind_since'])}"
         if row["failing_since"] is not None:
-            yield f"{name}: failing since {row['failing_since']:%Y-%m-%d %H:%M:%S} UTC"
+            yield f"{name}: failing since {moment(row['failing_since'])}"
         if row["last_error"] is not None:
-            at = f"{row['last_error_at']:%Y-%m-%d %H:%M:%S} UTC"
+            at = moment(row["last_error_at"])
             yield f"{name}: last error, {at}: {escape_control(row['last_error'])}"
         if row["held"]:
             yield f"{name}: {row['held']} file(s) held as potential duplicates; see `cdrd file list`"

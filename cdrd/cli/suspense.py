@@ -102,8 +102,8 @@ def retry_command(
     A leg gets a new acctid, and the file, line and offset that it came from. What became a leg
     already is not stored again. Ends with 1 when a record still is none.
     """
-    if not ids and not source and not everything:
-        raise click.UsageError("say which: IDs, --source NAME or --all")
+    if bool(ids) == bool(source or everything):
+        raise click.UsageError("say which: IDs, or else --source NAME or --all")
 
     async def work() -> int:
         async with program.database() as database:
