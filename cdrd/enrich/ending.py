@@ -9,6 +9,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from cdrd.calls import EndReason
+from cdrd.enrich.call import MOST_HOPS, far_leg
+from cdrd.enrich.found import PartyKind
 from cdrd.enrich.heard import Channel
 from cdrd.enrich.legview import LegView
 
@@ -38,6 +40,8 @@ Cause 21 is 403 and 603 alike; 16 and 31 are normal; 26 is "answered elsewhere",
 """
 _BY_DISPOSITION = {"BUSY": 486, "CONGESTION": 503, "CANCEL": 487}
 _TOGETHER = timedelta(seconds=2)
+_AT_ONCE = timedelta(microseconds=100)
+"""Either end of a Local channel has its own thread: closer than this, either may be told of first."""
 _TERMINATED = 487
 """Request Terminated: the caller gave up."""
 
@@ -51,12 +55,40 @@ def how_ended(view: LegView) -> EndReason | None:
     if not _was_answered(view):
         refused = reached is not None and _code(reached) != 0 and not by_caller
         return EndReason.CALLEE_DISCONNECTED if refused else _by_disposition(view)
+    if PartyKind.LOCAL in (view.calling.kind, view.called.kind):
+        return _who_left_first(view)
     if by_caller:
         return EndReason.CALLER_DISCONNECTED
     other = calling.hung_up_by if calling is not None and _till_its_end(view, calling) else ""
-    if other or (reached is not None and _by_itself(reached)):
-        return EndReason.CALLEE_DISCONNECTED
-    return None
+    by_callee = reached is not None and _till_its_end(view, reached) and _by_itself(reached)
+    return EndReason.CALLEE_DISCONNECTED if other or by_callee else None
+
+
+def _who_left_first(view: LegView) -> EndReason | None:
+    """At either end of a Local channel the party there is said to have hung up, whoever of both did."""
+    caller, answerer = _caller_behind(view), far_leg(view).told
+    called = answerer.reached if answerer is not None else None
+    if caller is None or called is None or not (caller.left and called.left):
+        return None
+    if min(caller.left, called.left) < view.ended or not _till_its_end(view, caller):
+        return None  # somebody else had taken its place, or it went on
+    if abs(caller.left - called.left) < _AT_ONCE:
+        return None
+    first = caller.left < called.left
+    return EndReason.CALLER_DISCONNECTED if first else EndReason.CALLEE_DISCONNECTED
+
+
+def _caller_behind(view: LegView) -> Channel | None:
+    """The channel of who calls, through Local channels; where a program calls, of the first that it rang."""
+    hop = view
+    for _ in range(MOST_HOPS):
+        if hop.calling.kind is not PartyKind.LOCAL:
+            return hop.told.channel if hop.told is not None else None
+        if hop.dialler is None:
+            break
+        hop = hop.dialler
+    half = hop.other_half
+    return half.told.reached if half is not None and half.told is not None else None
 
 
 def _by_itself(channel: Channel) -> bool:
@@ -87,11 +119,11 @@ def status_code(view: LegView) -> int:
     calling, reached = _channels(view)
     if reached is not None and _code(reached):
         return _code(reached)
+    if view.leg.disposition in _BY_DISPOSITION:  # whoever gave up hearing the tone
+        return _BY_DISPOSITION[view.leg.disposition]
     if calling is not None and calling.answered is None and _by_itself(calling):
         return _TERMINATED
-    if calling is not None and not view.leg.dstchannel and _code(calling):
-        return _code(calling)
-    return _BY_DISPOSITION.get(view.leg.disposition, 0)
+    return _code(calling) if calling is not None and not view.leg.dstchannel else 0
 
 
 def _channels(view: LegView) -> tuple[Channel | None, Channel | None]:

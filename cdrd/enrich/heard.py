@@ -34,7 +34,6 @@ class Started(NamedTuple):
     app: str
     """In lower case: Asterisk writes BackGround, dialplans Background."""
     data: str
-    exten: str
     context: str
 
 
@@ -47,11 +46,12 @@ class Channel:
     linkedids: set[str] = field(default_factory=set)
     keyed: str = ""
     """The extension it began at: what was keyed, or the number that the carrier sent."""
-    context: str = ""
     number: str = ""
     """The caller's number at the beginning, before the dialplan shows another one."""
     begun: datetime | None = None
     answered: datetime | None = None
+    left: datetime | None = None
+    """When it left a bridge for the last time: of two that talked, whoever hung up leaves first."""
     ended: datetime | None = None
     gone: bool = False
     """Its last event was seen."""
@@ -80,7 +80,6 @@ class Transfer(NamedTuple):
     transferees: tuple[str, ...]
     exten: str = ""
     """Of a blind transfer: where to, as it was keyed."""
-    context: str = ""
     second: str = ""
     """Of an attended transfer: the channel of the consultation. By feature code it is the first itself."""
     target: str = ""
@@ -103,7 +102,6 @@ class Parking(NamedTuple):
     parker: str
     """As Dial() would call it: PJSIP/101."""
     until: datetime | None = None
-    reason: str = ""
     fetched_by: str = ""
 
 
@@ -126,6 +124,8 @@ class Connected(NamedTuple):
     channel: str
     since: datetime
     until: datetime | None
+    joined: bool = False
+    """Somebody was there already, perhaps of another call: in a conference each has called by itself."""
 
 
 @dataclass(slots=True)

@@ -32,6 +32,8 @@ _TURN = {"CHAN_START": 0, "HANGUP": 2, "CHAN_END": 3, "LINKEDID_END": 4}
 """The turn of an event among those of the same instant: sites may write whole seconds."""
 _ANY_TURN = 1
 _HOLDING = "holding_bridge"
+_MACHINES = ("CBAnn/", "CBRec/")
+"""Channels by which a conference announces and records."""
 _JUST_NOW = timedelta(seconds=1)
 """A channel that left a bridge as long ago may have been handed on: its own event can come first."""
 
@@ -87,7 +89,7 @@ class _Hearing:
     def begun(self, channel: Channel, event: CelEvent) -> None:
         if channel.begun is None:
             channel.begun = event.eventtime
-            channel.keyed, channel.context = event.exten, event.context
+            channel.keyed = event.exten
             channel.number = event.cid_num
 
     def answered(self, channel: Channel, event: CelEvent) -> None:
@@ -109,9 +111,8 @@ class _Hearing:
         self._heard.ended.add(event.linkedid)
 
     def started(self, channel: Channel, event: CelEvent) -> None:
-        place = event.exten, event.context
-        app = Started(event.eventtime, event.appname.lower(), event.appdata, *place)
-        channel.started.append(app)
+        app = event.appname.lower()
+        channel.started.append(Started(event.eventtime, app, event.appdata, event.context))
 
     def keyed_digit(self, channel: Channel, event: CelEvent) -> None:
         channel.digits.append((event.eventtime, said(event, "digit")))
@@ -119,10 +120,12 @@ class _Hearing:
     def entered(self, channel: Channel, event: CelEvent) -> None:
         bridge = said(event, "bridge_id")
         holding = said(event, "bridge_technology") == _HOLDING
-        inside = Connected(bridge, holding, channel.name, event.eventtime, None)
+        joined = _has_parties(event.peer)
+        inside = Connected(bridge, holding, channel.name, event.eventtime, None, joined)
         self._open[channel.uniqueid, bridge] = inside
 
     def left(self, channel: Channel, event: CelEvent) -> None:
+        channel.left = event.eventtime
         inside = self._open.pop((channel.uniqueid, said(event, "bridge_id")), None)
         if inside is not None:
             self._heard.connected.append(inside._replace(until=event.eventtime))
@@ -130,8 +133,8 @@ class _Hearing:
     def blind_transfer(self, channel: Channel, event: CelEvent) -> None:
         named = unmasked(said(event, "transferee_channel_name"))
         others = (named,) if named else self._others(said(event, "bridge_id"), channel, event)
-        where = said(event, "extension"), said(event, "context")
-        transfer = Transfer(event.eventtime, channel.name, False, others, *where)  # noqa: FBT003  the fields in their order
+        where = said(event, "extension")
+        transfer = Transfer(event.eventtime, channel.name, False, others, where)  # noqa: FBT003  the fields in their order
         self._heard.transfers.append(transfer)
 
     def _others(self, bridge: str, by: Channel, event: CelEvent) -> tuple[str, ...]:
@@ -173,14 +176,17 @@ class _Hearing:
         for index, parking in enumerate(self._heard.parkings):
             if parking.channel == channel.name and parking.until is None:
                 self._heard.parkings[index] = parking._replace(
-                    until=event.eventtime,
-                    reason=said(event, "reason"),
-                    fetched_by=unmasked(said(event, "retriever")),
+                    until=event.eventtime, fetched_by=unmasked(said(event, "retriever"))
                 )
 
     def forwarded(self, channel: Channel, event: CelEvent) -> None:
         forward = Forward(event.eventtime, channel.name, said(event, "forward"), event.cid_rdnis)
         self._heard.forwards.append(forward)
+
+
+def _has_parties(peers: str) -> bool:
+    """Whether a bridge had somebody in it who can talk, by the names of its channels."""
+    return any(name and not name.startswith(_MACHINES) for name in peers.split(","))
 
 
 _TELL: dict[str, Callable[[_Hearing, Channel, CelEvent], None]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from datetime import timedelta
 
 from cdrd.calls import CallLeg, EndReason, LegRole
@@ -18,14 +19,24 @@ def call_legs(views: Sequence[LegView]) -> tuple[CallLeg, ...]:
     """The legs of a call in the order of time."""
     consultations = {id(view.consultation) for view in views if view.consultation is not None}
     consultations |= {id(view) for view in views if view.swapped}
+    fetching = {view.leg.channel for view in views if view.leg.lastapp == "ParkedCall"}
     return tuple(
         CallLeg(
             view.leg.acctid or UNSTORED,
-            _role(view, is_consultation=view.consulting or id(view) in consultations),
+            _role_among(view, consultations, fetching),
             _end_reason(view, views, is_consultation=id(view) in consultations),
         )
         for view in views
     )
+
+
+def _role_among(
+    view: LegView, consultations: AbstractSet[int], fetching: AbstractSet[str]
+) -> LegRole:
+    """The role of one of several legs: others tell who consulted, and who fetched from parking."""
+    if view.parked and view.leg.dstchannel in fetching:
+        return LegRole.FETCHED
+    return _role(view, is_consultation=view.consulting or id(view) in consultations)
 
 
 def leg_by_itself(view: LegView) -> CallLeg:

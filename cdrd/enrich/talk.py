@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from cdrd.enrich.call import far_leg
+from cdrd.enrich.found import PartyKind
 from cdrd.enrich.heard import Connected, Heard
 from cdrd.enrich.legview import CONFERENCES, LegView
 
@@ -35,14 +36,27 @@ def answered_leg(views: Sequence[LegView]) -> LegView | None:
 
 
 def is_answered(view: LegView) -> bool:
-    """A telephone whose call was picked up elsewhere is ANSWERED by chance, and nobody talked there."""
+    """Whether the caller had somebody to talk to.
+
+    A telephone whose call was picked up elsewhere is ANSWERED by chance, and nobody talked there; the
+    caller's own telephone, which a program rings first, has nobody to talk to yet.
+    """
     pickup = view.told.pickup if view.told is not None else None
     rang = (
         pickup.rang == view.leg.dstchannel
         if pickup is not None
         else view.picked and not view.replaced
     )
-    return view.answered and not rang
+    return view.answered and not rang and not _is_the_callers(view)
+
+
+def _is_the_callers(view: LegView) -> bool:
+    """Whether a program rang the telephone of whom it calls for, by a Local channel."""
+    if view.calling.kind is not PartyKind.LOCAL or view.dialler is not None:
+        return False
+    extension, origin = view.called.extension, view.origin
+    own = extension == origin.extension and view.called.company == origin.company
+    return own and extension is not None
 
 
 def answered_at(views: Sequence[LegView]) -> datetime | None:
@@ -62,33 +76,54 @@ def leg_answered_at(view: LegView) -> datetime:
 
 def talk_seconds(views: Sequence[LegView], heard: Heard) -> int:
     """Whole seconds in which at least two parties were connected."""
-    spans = _in_bridges(heard.connected) if heard.connected else _in_legs(views)
-    return int(_length(spans).total_seconds())
+    if not heard.connected:
+        return int(_length(_in_legs(views)).total_seconds())
+    pairs = [view for view in views if view.leg.lastapp in CONFERENCES]
+    return int(_length([*_in_bridges(heard.connected), *_in_legs(pairs)]).total_seconds())
 
 
-def _in_bridges(connected: Iterable[Connected]) -> list[Span]:
+def _in_bridges(connected: Iterable[Connected]) -> Iterator[Span]:
     """While two channels at least were in one bridge; parking and music bridge nobody to anybody."""
-    moments: defaultdict[str, list[tuple[datetime, int]]] = defaultdict(list)
+    bridges: defaultdict[str, list[Connected]] = defaultdict(list)
     for inside in connected:
         if not inside.holding and inside.until is not None:
-            moments[inside.bridge] += [(inside.since, 1), (inside.until, -1)]
-    spans = []
-    for of_one in moments.values():
-        there = 0
-        since: datetime | None = None
-        for at, change in sorted(of_one):
-            there += change
-            if there >= _PAIR and since is None:
-                since = at
-            elif there < _PAIR and since is not None:
-                spans.append(Span(since, at))
-                since = None
-    return spans
+            bridges[inside.bridge].append(inside)
+    for members in bridges.values():
+        if len({member.channel for member in members}) == 1:
+            yield from _with_others(members)
+        else:
+            yield from _together(members)
 
 
-def _in_legs(views: Sequence[LegView]) -> list[Span]:
+def _with_others(members: Iterable[Connected]) -> Iterator[Span]:
+    """A conference, of which this call has one member: from when it met the others there."""
+    for member in members:
+        if member.joined and member.until is not None:
+            yield Span(member.since, member.until)
+
+
+def _together(members: Iterable[Connected]) -> Iterator[Span]:
+    there, since = 0, None
+    changes = [(member.since, 1) for member in members]
+    changes += [(member.until, -1) for member in members if member.until is not None]
+    for at, change in sorted(changes):
+        there += change
+        if there >= _PAIR and since is None:
+            since = at
+        elif there < _PAIR and since is not None:
+            yield Span(since, at)
+            since = None
+
+
+def _in_legs(views: Iterable[LegView]) -> list[Span]:
     """While legs were answered, on which two talked; a conference's pairs overlap, and count once."""
-    return [Span(leg_answered_at(view), view.ended) for view in views if is_answered(view)]
+    return [_talk(view) for view in views if is_answered(view)]
+
+
+def _talk(view: LegView) -> Span:
+    """The times of a leg are cut to whole seconds, its seconds are counted before that."""
+    since = leg_answered_at(view)
+    return Span(since, min(view.ended, since + timedelta(seconds=view.leg.billsec)))
 
 
 def _length(spans: Iterable[Span]) -> timedelta:

@@ -53,6 +53,7 @@ def correct(views: Sequence[LegView], heard: Heard) -> None:
         chains.setdefault(unmasked(view.leg.channel), []).append(view)
     for chain in chains.values():
         _not_handed_on(chain)
+        _not_picked_up(chain)
     moves: list[Transfer | Parking] = [*heard.transfers, *heard.parkings]
     for move in sorted(moves, key=lambda move: move.at):
         if isinstance(move, Parking):
@@ -78,15 +79,22 @@ def _not_handed_on(chain: Sequence[LegView]) -> None:
             view.transferrer, view.moved = None, False
 
 
+def _not_picked_up(chain: Sequence[LegView]) -> None:
+    """A telephone that was called picks nothing up: where the one dialled first was away, it was the next."""
+    for view in chain:
+        reached = view.told.reached if view.told is not None else None
+        if view.replaced and reached is not None and reached.was_called:
+            view.picked = False
+
+
 def _following(chain: Sequence[LegView], move: Transfer | Parking, left: str) -> list[LegView]:
-    """The legs of a channel after it was moved on; `left` is the channel that it had talked to.
+    """The legs of a channel after it was moved on; `left` is the channel that it had called, if it had.
 
     Times of legs are whole seconds, cut off, so that what stands before in the order decides as well. The
     leg to a consulted Local channel begins with the consultation.
     """
-    last = max(
-        (n for n, view in enumerate(chain) if unmasked(view.leg.dstchannel) == left), default=-1
-    )
+    talked = [n for n, view in enumerate(chain) if left and unmasked(view.leg.dstchannel) == left]
+    last = max(talked, default=-1)
     target = move.target if isinstance(move, Transfer) else ""
     since = move.at.replace(microsecond=0)
     return [
@@ -97,13 +105,17 @@ def _following(chain: Sequence[LegView], move: Transfer | Parking, left: str) ->
 
 
 def _transfer(transfer: Transfer, chains: _Chains, heard: Heard) -> None:
+    consultation = _consultation(transfer, chains)
+    if consultation is not None and transfer.second == transfer.by:
+        consultation.transferrer, consultation.moved, consultation.attended = None, False, False
+        consultation.consulting = True
     for name in transfer.transferees:
         chain = chains.get(name, ())
         talking = [view for view in chain if unmasked(view.leg.dstchannel) == transfer.by]
         for number, view in enumerate(_following(chain, transfer, transfer.by)):
             _moved_on(view, transfer, talking[-1] if talking else None)
             view.moved = number == 0
-            view.consultation = _consultation(transfer, chains) or view.consultation
+            view.consultation = consultation or view.consultation
             if view.told is not None and transfer.second not in ("", transfer.by):
                 view.told.second = heard.channel(transfer.second)
     for view in (
@@ -114,6 +126,7 @@ def _transfer(transfer: Transfer, chains: _Chains, heard: Heard) -> None:
         if unmasked(view.leg.dstchannel) in transfer.transferees:
             _moved_on(view, transfer, None)
             view.moved = True
+            view.consultation = consultation or view.consultation
 
 
 def _moved_on(view: LegView, transfer: Transfer, talking: LegView | None) -> None:

@@ -12,7 +12,7 @@ from cdrd.enrich.heard import Channel, Started, Transfer
 from cdrd.enrich.legview import NOBODY_DIALS, LegView, Origin
 from cdrd.enrich.rules import NOT_STATION, rule
 from cdrd.enrich.rules.evidence import believed_account, from_outside
-from cdrd.enrich.rules.numbers import UNKNOWABLE, as_keyed, is_public
+from cdrd.enrich.rules.numbers import UNKNOWABLE, as_keyed, is_called_by_program, is_public
 from cdrd.records import Direction
 
 _MENUS = frozenset({"background", "backgrounddetect", "directory"})
@@ -52,6 +52,21 @@ def forward_event(view: LegView) -> Origin | None:
     if dialler is None or dialler.told is None or dialler.told.forward is None:
         return None
     return _of_party(dialler.forwarder)
+
+
+@rule(
+    "events say that a program called {channel} outside, for {company}",
+    only="linked",
+    calling=(PartyKind.TRUNK,),
+)
+def called_by_program_event(view: LegView) -> Origin | None:
+    """Whom a program calls outside it calls for whom it connects."""
+    if not is_called_by_program(view) or view.transferrer is not None:
+        return None
+    company = view.called.company or view.context_company
+    return (
+        Origin(inside=True, company=company, extension=view.called.extension) if company else None
+    )
 
 
 @rule(
@@ -269,7 +284,7 @@ def keyed_event(view: LegView) -> str | None:
         return None
     if view.calling.kind not in (PartyKind.STATION, PartyKind.UNLISTED) or view.dialler is not None:
         return None
-    if view.transferrer is not None or not channel.keyed or channel.keyed in NOBODY_DIALS:
+    if view.transferrer is not None or view.consulting or channel.keyed in NOBODY_DIALS:
         return None
     return as_keyed(view, channel.keyed)
 

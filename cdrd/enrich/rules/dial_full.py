@@ -5,6 +5,7 @@ A rule that answers with an empty text has decided that it cannot be known from 
 
 from __future__ import annotations
 
+from cdrd.enrich.call import far_leg
 from cdrd.enrich.found import PartyKind
 from cdrd.enrich.legview import CONFERENCES, LegView
 from cdrd.enrich.rules import NOT_OUTBOUND, Rules, rule
@@ -124,19 +125,29 @@ def extension_in_full(view: LegView) -> str | None:
     return f"{reached.company}-{extension}" if extension else None
 
 
+@rule(
+    "the telephone that was reached through {dstchannel}", only="linked", called=(PartyKind.LOCAL,)
+)
+def extension_behind_local_channel(view: LegView) -> str | None:
+    """The dialplan calls its telephones by Local channels, too."""
+    far = far_leg(view).called
+    return f"{far.company}-{far.extension}" if far.company and far.extension else None
+
+
 DIAL_FULL_RULES: Rules[str] = Rules(
     expanded_by_dialler,
     number_in_full,
     fetched_event,
+    taken_from_parking,
+    expanded_for_parked_call,
     number_in_full_event,
     number_called_in_full,
     no_party_called,
     queue_called,
     another_s_command_event,
     ringing_event,
-    taken_from_parking,
-    expanded_for_parked_call,
     ringing_telephone,
     member_that_answered,
     extension_in_full,
+    extension_behind_local_channel,
 )

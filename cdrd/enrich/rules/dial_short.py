@@ -52,9 +52,10 @@ def keyed_before_local_channel(view: LegView) -> str | None:
 @rule("the consultation before the transfer", only="linked")
 def keyed_to_consult(view: LegView) -> str | None:
     """After an attended transfer dst still says whom the transferrer had been."""
-    if not view.attended and not (view.consulting and not view.keyed):
+    if not view.attended and not (view.consulting and (not view.keyed or view.replaced)):
         return None
-    consulted = view.consultation or (view.before if view.consulting else None)
+    before = view.before if view.consulting else None
+    consulted = view.consultation or (before if before and before.consulting else None)
     known = consulted.attribution if consulted is not None else None
     if known is not None and known.dial_short:
         return known.dial_short
@@ -68,10 +69,17 @@ def keyed_before_transfer(view: LegView) -> str | None:
     """The dst of a leg before a blind transfer is not its own."""
     if not view.overwritten:
         return None
-    extension = view.reached.extension if view.reached else None
+    extension = _rung(view) if view.picked else view.reached.extension if view.reached else None
     if extension is None or extension == view.leg.dst or len(view.dialled.targets) != 1:
         return None if extension == view.leg.dst else UNKNOWABLE
     return extension
+
+
+def _rung(view: LegView) -> str | None:
+    """The first telephone that was dialled, whoever picked the call up."""
+    for target in view.dialled.targets:
+        return view.directory.party_of_base(view.pbx, target.base, view.at).extension
+    return None
 
 
 @rule("{dst}, a feature code", directions=NOT_OUTBOUND)

@@ -80,8 +80,8 @@ def without_prefix(view: LegView) -> str | None:
     the same digit. So the number that was sent decides; only where there is none does the prefix by itself.
     """
     dst = view.keyed
-    if dst is None or (not view.plain and view.replaced):
-        return None  # dst is what was dialled before another took the place of the party
+    if dst is None or (not view.plain and (view.replaced or is_called_by_program(view))):
+        return None  # dst is what was dialled before another took the place of the party, or by the dialplan
     return _stripped(view, dst)
 
 
@@ -105,7 +105,8 @@ def number_for_local_channel(view: LegView) -> str | None:
 
 
 def _stripped(view: LegView, dst: str) -> str:
-    number = outside_number(view)
+    stays = view.reached is not None and not view.reached.outside
+    number = None if stays else outside_number(view)
     if number is not None and number.endswith(dst):
         return dst
     rests = _rests(view, dst)
@@ -152,6 +153,13 @@ def is_handed_on_outside(view: LegView) -> bool:
     """Whether the party outside is the one that calls: it was called before, and handed on."""
     outside = view.calling.kind is PartyKind.TRUNK and view.called.kind is not PartyKind.TRUNK
     return outside and view.called_by is not None and goes_outside(view)
+
+
+def is_called_by_program(view: LegView) -> bool:
+    """Whether the party outside that calls was called itself, by a program that connects it to somebody."""
+    channel = view.told.channel if view.told is not None else None
+    outside = view.calling.kind is PartyKind.TRUNK and view.called.kind is not PartyKind.TRUNK
+    return outside and channel is not None and channel.originated
 
 
 def fetched(view: LegView) -> bool:

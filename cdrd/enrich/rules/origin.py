@@ -23,6 +23,7 @@ from cdrd.enrich.found import PartyKind
 from cdrd.enrich.legview import LegView, Origin
 from cdrd.enrich.rules import NOT_STATION, Rules, rule
 from cdrd.enrich.rules.by_event import (
+    called_by_program_event,
     context_passed_event,
     forward_event,
     let_through_event,
@@ -192,6 +193,7 @@ ORIGIN_RULES: Rules[Origin] = Rules(
     originated,
     pin,
     let_through_event,
+    called_by_program_event,
     calling_endpoint,
     number_called_event,
     number_called,

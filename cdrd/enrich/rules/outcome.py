@@ -213,9 +213,11 @@ def pin_owner(view: LegView) -> str | None:
 def came_back(view: LegView) -> bool | None:
     """A transfer that bounced."""
     party, before = view.transferrer, view.before
-    if party is None or before is None or not view.called.base or before.transferrer is None:
+    if party is None or before is None or view.called.base != party.base or not party.base:
         return None
-    return True if view.called.base == party.base == before.transferrer.base else None
+    away = view.replaced and not view.attended  # who was dialled: it left no row
+    tried = before.transferrer is not None and before.transferrer.base == party.base
+    return True if away or tried else None
 
 
 @rule("the column {recording_column} has it", only="noted")

@@ -11,7 +11,7 @@ from cdrd.enrich.found import Party, PartyKind
 from cdrd.enrich.legview import CONFERENCES, LegView, Reached
 from cdrd.enrich.rules import Rules, rule
 from cdrd.enrich.rules.evidence import from_outside, unlisted_trunk
-from cdrd.enrich.rules.numbers import outside_number, without_prefix
+from cdrd.enrich.rules.numbers import is_called_by_program, outside_number, without_prefix
 from cdrd.records import CompanyId
 
 _UNKNOWN_END = (PartyKind.NOBODY, PartyKind.LOCAL, PartyKind.UNLISTED)
@@ -52,6 +52,16 @@ def handed_on_outside(view: LegView) -> Reached | None:
     if called_by is None or called_by.reached is None or not called_by.reached.outside:
         return None
     return _reached(view.calling) if view.called.kind is not PartyKind.TRUNK else None
+
+
+@rule(
+    "it goes on over the trunk of {channel}, whom a program called",
+    only="linked",
+    calling=(PartyKind.TRUNK,),
+)
+def called_by_program(view: LegView) -> Reached | None:
+    """A program calls somebody outside first, and then whom it connects: the trunk is in use."""
+    return _reached(view.calling) if is_called_by_program(view) else None
 
 
 @rule("it rang at {forwarder}, which sent it on", only="linked", called=(PartyKind.LOCAL,))
@@ -218,6 +228,7 @@ REACHED_RULES: Rules[Reached] = Rules(
     handed_to_local_channel,
     callers_joined,
     handed_on_outside,
+    called_by_program,
     sent_on,
     over_trunk,
     endpoint_reached,
