@@ -101,9 +101,9 @@ class DropFolder:
         return [] if self._track is None else [self._track.content.path]
 
     @property
-    def is_undecided(self) -> bool:
-        """Whether a file is held: somebody may have decided about it in the meantime."""
-        return any(_is_held(one.position) for one in self._known)
+    def held(self) -> int:
+        """How many files wait for a decision."""
+        return sum(_is_held(one.position) for one in self._known)
 
     def lag(self) -> int:
         """Bytes that are there and not read."""

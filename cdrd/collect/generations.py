@@ -115,6 +115,7 @@ class Generations:
         """Nothing of it was stored, nor will be."""
         if generation in self._young and generation.file_id is None:
             self._young.remove(generation)
+            self._by_physical[generation.position.physical].remove(generation)
 
     def incomplete(self) -> list[Generation]:
         """Those in the database of which something is known to be unread."""

@@ -54,9 +54,9 @@ class SourceFiles:
         return None
 
     @property
-    def is_undecided(self) -> bool:
+    def held(self) -> int:
         """Nobody decides about files that are followed."""
-        return False
+        return 0
 
     @property
     def paths(self) -> list[str]:

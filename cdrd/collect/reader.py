@@ -30,8 +30,8 @@ class Reader(Protocol):
         """The paths that are read now."""
 
     @property
-    def is_undecided(self) -> bool:
-        """Whether somebody may have decided about a file in the meantime: then `resume` is wanted."""
+    def held(self) -> int:
+        """How many files wait for a decision; where there are fewer now, `resume` is wanted."""
 
     def close(self) -> None:
         """Let go of every file."""

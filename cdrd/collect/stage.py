@@ -24,6 +24,7 @@ from cdrd.source_settings import SourceSettings
 from cdrd.store.arrivals import recognition_of
 from cdrd.store.carriers import positions_of_carrier
 from cdrd.store.database import Database
+from cdrd.store.files import held_files
 from cdrd.store.sources import Claims, positions
 
 _T = TypeVar("_T")
@@ -110,7 +111,7 @@ class _Stage:
         self._files = files
         self._reading = False
         """Whether a thread is reading: its files must not be closed under it."""
-        self._lag_at = float("-inf")
+        self._lag_at = self._decided_at = float("-inf")
         self._read_bytes = 0
         self._telling = Telling(turns.source, turns.reporter)
 
@@ -119,7 +120,7 @@ class _Stage:
         turns, source_id = self._turns, claim.source_id
         destination = await self._destination(claim)
         await turns.beating(turns.reporter.write(self._database, source_id))
-        resumed_at = await self._resume(source_id)
+        await self._resume(source_id)
         poll = _FIRST_POLL
         taken = await self._read()
         while not turns.stopping.is_set():
@@ -129,8 +130,8 @@ class _Stage:
                 self._goes_well()
                 await turns.wait(poll)
                 poll = min(2 * poll, self._source.idle_poll.total_seconds())
-                if self._files.is_undecided and stopwatch() - resumed_at >= _DECIDED_EVERY:
-                    resumed_at = await self._resume(source_id)
+                if await self._is_decided(source_id):
+                    await self._resume(source_id)
                 taken = await self._read()
                 continue
             poll = _FIRST_POLL
@@ -156,13 +157,20 @@ class _Stage:
         )
         return Destination(claim, family, recognition)
 
-    async def _resume(self, source_id: SourceId) -> float:
+    async def _is_decided(self, source_id: SourceId) -> bool:
+        """Whether somebody has decided about a file that is held; looked for now and then."""
+        if stopwatch() - self._decided_at < _DECIDED_EVERY:
+            return False
+        self._decided_at = stopwatch()
+        held = self._files.held
+        return held > 0 and held != await self._turns.beating(held_files(self._database, source_id))
+
+    async def _resume(self, source_id: SourceId) -> None:
         """Goes on from what the database has; only while nothing is being stored."""
         is_carrier = self._source.kind is SourceKind.CARRIER
         find = positions_of_carrier if is_carrier else positions
         known = await self._turns.beating(find(self._database, source_id))
         await self._in_thread(self._files.resume, known)
-        return stopwatch()
 
     async def _read(self) -> Taken | None:
         taken = await self._in_thread(self._files.take)

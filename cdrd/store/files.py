@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cdrd.errors import Conflict, NotFound
-from cdrd.records import FileId, FileState
+from cdrd.records import FileId, FileState, SourceId
 from cdrd.store.database import Database
 from cdrd.store.statements import Row, statement
 
@@ -31,6 +31,12 @@ async def file_story(database: Database, file_id: FileId) -> Row:
     if row is None:
         raise NotFound(f"there is no file {file_id}", hint="See `cdrd file list`.")
     return row
+
+
+async def held_files(database: Database, source_id: SourceId) -> int:
+    """How many files of a source wait for a decision."""
+    async with database.connection() as connection:
+        return int(await statement("held_files").value(connection, source_id=source_id))
 
 
 async def decide(database: Database, file_id: FileId, state: FileState) -> None:

@@ -6,7 +6,7 @@ from cdrd.errors import Conflict
 from cdrd.records import Claim, FilePosition, SourceId
 from cdrd.store.database import Database
 from cdrd.store.filenames import as_text
-from cdrd.store.sources import Report
+from cdrd.store.sources import Report, write_report
 from cdrd.store.statements import statement
 
 QUIET = 30.0
@@ -51,13 +51,10 @@ async def is_begun(database: Database, claim: Claim, position: FilePosition) -> 
 
 async def heard_forwarder(database: Database, claim: Claim, report: Report) -> None:
     """Writes down how a forwarder is doing; Conflict where another one has begun meanwhile."""
-    values = report._asdict()
-    if report.last_error is not None:
-        values["last_error"] = as_text(report.last_error)
     async with database.transaction() as connection:
         held = await statement("hold_source").value(
             connection, source_id=claim.source_id, epoch=claim.epoch
         )
         if held is None:
             raise Conflict("another forwarder has begun")
-        await statement("report_source").rows(connection, source_id=claim.source_id, **values)
+        await write_report(connection, claim.source_id, report)

@@ -82,10 +82,14 @@ class Report(NamedTuple):
 async def report_source(database: Database, source_id: SourceId, report: Report) -> None:
     """Writes down how a source is doing now."""
     async with database.connection() as connection:
-        values = report._asdict()
-        if report.last_error is not None:
-            values["last_error"] = as_text(report.last_error)
-        await statement("report_source").rows(connection, source_id=source_id, **values)
+        await write_report(connection, source_id, report)
+
+
+async def write_report(connection: Any, source_id: SourceId, report: Report) -> None:
+    """The same within what else is done with the connection."""
+    error = report.last_error
+    values = report._replace(last_error=None if error is None else as_text(error))._asdict()
+    await statement("report_source").rows(connection, source_id=source_id, **values)
 
 
 async def last_heard(database: Database, source_id: SourceId) -> datetime | None:

@@ -29,6 +29,10 @@ JOIN position USING (file_id)
 LEFT JOIN file AS its_like ON its_like.file_id = file.like_file_id
 WHERE file.file_id = :file_id;
 
+-- name: held_files(source_id)
+-- How many files of a source wait for a decision.
+SELECT count(*) FROM file WHERE source_id = :source_id AND state = 'held';
+
 -- name: decide_file(file_id, state)
 -- Ends the wait of a held file; no row when it is not held.
 UPDATE file

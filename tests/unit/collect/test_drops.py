@@ -7,18 +7,16 @@ import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from support.followed import Store, decode_lines, texts
+from support.followed import InSteps, decode_lines, texts
 
 from cdrd.collect.compressed import OpenContent
 from cdrd.collect.drops import DropFolder, Opened
-from cdrd.collect.follow import Reading
-from cdrd.collect.happened import Happened, What
+from cdrd.collect.happened import What
 from cdrd.collect.identity import TAIL_BYTES
-from cdrd.collect.tracks import Appetite, Taken
+from cdrd.collect.tracks import Taken
 from cdrd.errors import SourceUnavailable
 from cdrd.records import FileState
 
@@ -26,20 +24,12 @@ LINES = [f"record {number} of a long day with very many calls\n" for number in r
 DAY = "".join(LINES)
 
 
-class Dropped:
-    """A drop folder that is read in steps."""
+class Dropped(InSteps):
+    """A drop folder."""
 
     def __init__(self, folder: Path, *, batch_bytes: int = 2048) -> None:
+        super().__init__(batch_bytes)
         self.folder = folder
-        self.store = Store()
-        self.now = 1000.0
-        self.told: list[Happened] = []
-        self._reading = Reading(
-            decode_lines,
-            Appetite(batch_bytes, 65536),
-            clock=lambda: datetime(2000, 1, 1, tzinfo=UTC),
-            stopwatch=lambda: self.now,
-        )
         self.start()
 
     def start(self, opened: Callable[[OpenContent], Opened] | None = None) -> None:
@@ -47,14 +37,8 @@ class Dropped:
         self.files = DropFolder(str(self.folder / "*"), 10.0, self._reading, opened)
         self.resume()
 
-    def resume(self) -> None:
-        self.files.resume(sorted(self.store.positions.values(), key=lambda p: -(p.file_id or 0)))
-
     def take(self, seconds: float = 2.0) -> Taken | None:
-        self.now += seconds
-        taken = self.files.take()
-        self.told += self.files.happened()
-        return taken
+        return super().take(seconds)
 
     def read(self, *, pieces: int = 1000) -> Counter[str]:
         """Reads and stores at most so many pieces, until nothing came for a minute or more."""
@@ -81,9 +65,6 @@ class Dropped:
             if known == file_id:
                 self.store.positions[known] = replace(position, state=state)
         self.resume()
-
-    def heard(self, what: What) -> list[Happened]:
-        return [fact for fact in self.told if fact.what is what]
 
 
 @pytest.fixture
@@ -208,7 +189,7 @@ def test_a_held_file_is_read_when_it_is_released(dropped: Dropped) -> None:
     dropped.read()
     dropped.deliver("tuesday.csv", DAY)
     dropped.read()
-    assert dropped.files.is_undecided
+    assert dropped.files.held == 1
     dropped.decide(2, FileState.RELEASED)
 
     assert dropped.read() == whole(*LINES, *LINES)
@@ -221,7 +202,7 @@ def test_a_discarded_file_is_never_read(dropped: Dropped) -> None:
     dropped.deliver("tuesday.csv", DAY)
     dropped.read()
     dropped.decide(2, FileState.DISCARDED)
-    assert not dropped.files.is_undecided
+    assert dropped.files.held == 0
 
     assert dropped.read() == whole(*LINES)
     dropped.start()
