@@ -7,6 +7,7 @@ BIN    := $(VENV)/bin
 PYTEST := $(if $(COMPILED),PYTHONSAFEPATH=1 )$(BIN)/python -m pytest -q
 SOURCES := $(shell find cdrd sql config -name '[!.]*' -type f -not -name '*.pyc')
 CDR    ?=
+DATA   ?=
 PORT   ?=
 TARGETS ?=
 TESTS  ?=
@@ -37,7 +38,7 @@ endif
 	@touch $@
 
 run: $(VENV)/.run ## start cdrd with an embedded database and a demo PBX, or with your file: make run CDR=/path/to/Master.csv
-	@exec $(BIN)/cdrd demo $(if $(CDR),--cdr "$(CDR)") $(if $(PORT),--port "$(PORT)")
+	@exec $(BIN)/cdrd demo $(if $(CDR),--cdr "$(CDR)") $(if $(DATA),--data "$(DATA)") $(if $(PORT),--port "$(PORT)")
 
 test: $(VENV)/.dev ## run every test (under 10 minutes), or some: make test TESTS=tests/unit
 	$(PYTEST) -n $(AT_ONCE) --dist worksteal -m "not bench and not soak" $(TESTS)

@@ -121,7 +121,7 @@ def _source_of(settings: Settings, folder: DemoFolder, first: FirstSettings) -> 
             return source
     raise Conflict(
         f"{shown(folder.settings)} does not follow {first.file}",
-        hint="Add it there under `sources`, or start anew in another folder with --data.",
+        hint="Add it there under `sources`, or start anew elsewhere: --data FOLDER (make run DATA=FOLDER).",
     )
 
 

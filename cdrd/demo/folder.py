@@ -117,7 +117,7 @@ class DemoFolder:
             except BlockingIOError as error:
                 raise Conflict(
                     f"another `cdrd demo` runs in {self.path}",
-                    hint="Stop it first (Ctrl-C in its terminal), or use another folder with --data.",
+                    hint="Stop it first (Ctrl-C in its terminal), or use another folder: --data FOLDER.",
                 ) from error
             yield
 
