@@ -27,9 +27,18 @@ _WAYS_OF_KIND = {
 
 def _endpoint(value: str) -> str:
     match = _ENDPOINT.fullmatch(value)
-    if match is None or not 0 < int(match[2]) < 1 << 16:
+    if match is None or not 0 < int(match[2]) < 1 << 16 or not _is_host(match[1]):
         raise ValueError(f"{value!r} is no address; write a host and a port: 192.0.2.5:5038")
     return value
+
+
+def _is_host(text: str) -> bool:
+    """Whether a resolver takes it: two dots in a row are no name, nor is a label of more than 63 bytes."""
+    try:
+        text.encode("idna")
+    except UnicodeError:
+        return False
+    return True
 
 
 def _needed(path: str, info: ValidationInfo) -> str:

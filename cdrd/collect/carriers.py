@@ -23,6 +23,9 @@ from cdrd.errors import SettingsError, SourceUnavailable
 from cdrd.settings_file import Section, Size, in_words
 from cdrd.yamlfile import YamlDocument, read_yaml
 
+_USUAL = CarrierMapping({})
+"""What holds where a file says nothing."""
+
 
 def _column(value: object) -> object:
     """Its number, or its name in the header."""
@@ -39,19 +42,19 @@ class _MappingFile(Section):
     """The keys of a carrier's file; what they mean says CarrierMapping, and so what is wrong with them."""
 
     columns: dict[str, Annotated[int | str, BeforeValidator(_column)]] = Field(default_factory=dict)
-    delimiter: str = ","
-    quote: Annotated[str | None, BeforeValidator(_or_none)] = '"'
-    header_lines: int = 1
-    footer_lines: int = 0
-    encoding: str = "utf-8"
-    date_format: str = "%Y-%m-%d %H:%M:%S"
-    zone: str = "UTC"
-    decimal_mark: Literal[".", ","] = "."
-    currency: Annotated[str, Field(pattern=r"^([A-Z]{3})?$")] = ""
-    cost_unit: Decimal = Decimal(1)
-    duration_form: DurationForm = "seconds"
-    strip_prefixes: tuple[str, ...] = ()
-    max_record_bytes: Annotated[Size, Field(ge=1024, le=16 << 20)] = 65536
+    delimiter: str = _USUAL.delimiter
+    quote: Annotated[str | None, BeforeValidator(_or_none)] = _USUAL.quote
+    header_lines: int = _USUAL.header_lines
+    footer_lines: int = _USUAL.footer_lines
+    encoding: str = _USUAL.encoding
+    date_format: str = _USUAL.date_format
+    zone: str = _USUAL.zone
+    decimal_mark: Literal[".", ","] = _USUAL.decimal_mark
+    currency: Annotated[str, Field(pattern=r"^([A-Z]{3})?$")] = _USUAL.currency
+    cost_unit: Decimal = _USUAL.cost_unit
+    duration_form: DurationForm = _USUAL.duration_form
+    strip_prefixes: tuple[str, ...] = _USUAL.strip_prefixes
+    max_record_bytes: Annotated[Size, Field(ge=1024, le=16 << 20)] = _USUAL.max_record_bytes
 
     def mapping(self) -> CarrierMapping:
         """What it says."""

@@ -1,4 +1,4 @@
-"""What became of a delivery, as the metrics and the log tell it."""
+"""What became of records, as the metrics and the log tell it."""
 
 from __future__ import annotations
 
@@ -26,34 +26,40 @@ def count(
     """Counts the records of a delivery, once: a repeated one was counted when it came first."""
     if answer.repeated:
         return
-    stored = metrics.legs if family is Family.LEG else metrics.events
     metrics.records.labels(source).inc(len(records))
-    stored.labels(source).inc(answer.count(Outcome.STORED))
+    metrics.stored[family].labels(source).inc(answer.count(Outcome.STORED))
     metrics.duplicates.labels(source).inc(sum(became.again for became in answer.became))
     suspended = [
-        record
+        _rejected(record)
         for record, became in zip(records, answer.became, strict=True)
         if became.outcome is Outcome.SUSPENDED and not became.again
     ]
-    _tell_suspended(log, source, suspended)
+    tell_suspended(log, source, suspended)
 
 
-def _tell_suspended(
-    log: FilteringBoundLogger, source: str, suspended: Sequence[Sent | Rejected]
+def tell_suspended(
+    log: FilteringBoundLogger, source: str, suspended: Sequence[Rejected], **place: str
 ) -> None:
     """One line a reason, with the first of its records."""
-    for reason, number in Counter(map(_reason, suspended)).items():
+    for reason, number in Counter(record.reason for record in suspended).items():
         metrics.suspended.labels(source, reason.value).inc(number)
-        first = next(record for record in suspended if _reason(record) is reason)
-        detail = first.detail if isinstance(first, Rejected) else "see `cdrd suspense list`"
+        first = next(record for record in suspended if record.reason is reason)
         log.warning(
             "records_suspended",
             reason=reason.value,
             records=number,
-            detail=mask_number(detail),
+            **place,
+            line=first.line,
+            offset=first.offset,
+            detail=mask_number(first.detail),
             raw=escape_control(first.raw[:_SHOWN].decode("utf-8", "replace")),
         )
 
 
-def _reason(record: Sent | Rejected) -> Reason:
-    return record.reason if isinstance(record, Rejected) else Reason.REFUSED
+def _rejected(record: Sent | Rejected) -> Rejected:
+    """A suspended record with its reason; of one that was decoded only the database knows more."""
+    if isinstance(record, Rejected):
+        return record
+    line, offset, _ = record.row.split("\t", 2)
+    words = "see `cdrd suspense list`"
+    return Rejected(record.raw, int(line), int(offset), Reason.REFUSED, words)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from cdrd import metrics
+from cdrd.collect.counted import tell_suspended
 from cdrd.collect.happened import WARNED, Happened, What
 from cdrd.collect.reporter import Reporter
 from cdrd.collect.storing import Stored
 from cdrd.collect.tracks import Taken
-from cdrd.logs import escape_control, get_logger, mask_number
+from cdrd.logs import get_logger
 from cdrd.source_settings import SourceSettings
-
-_SHOWN = 200
-"""So many bytes of a suspended record are logged; `cdrd suspense show` has all of them."""
 
 
 class Telling:
@@ -33,19 +29,7 @@ class Telling:
         metrics.records.labels(name).inc(stored.records)
         self._became.labels(name).inc(stored.stored)
         metrics.duplicates.labels(name).inc(stored.duplicates)
-        for reason, count in Counter(record.reason for record in stored.rejected).items():
-            metrics.suspended.labels(name, reason.value).inc(count)
-            first = next(record for record in stored.rejected if record.reason is reason)
-            self._log.warning(
-                "records_suspended",
-                reason=reason.value,
-                records=count,
-                path=taken.start.path,
-                line=first.line,
-                offset=first.offset,
-                detail=mask_number(first.detail),
-                raw=escape_control(first.raw[:_SHOWN].decode("utf-8", "replace")),
-            )
+        tell_suspended(self._log, name, stored.rejected, path=taken.start.path)
 
     def happened(self, fact: Happened, *, followed: bool) -> None:
         """What a file did; `followed`: it is one that is read now, so that it is said when it is well."""

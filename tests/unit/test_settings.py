@@ -153,6 +153,15 @@ def test_a_source_has_sensible_defaults(tmp_path: Path) -> None:
     assert (source.zone, source.columns, source.pbx) == ("UTC", "auto", "default")
 
 
+@pytest.mark.parametrize(
+    "text", ["pbx", "pbx:0", "pbx:65536", "pbx..example:5038", f"{64 * 'x'}:5038", "p b x:5038"]
+)
+def test_an_address_is_a_host_and_a_port(tmp_path: Path, text: str) -> None:
+    (problem,) = problems(tmp_path, f"sources:\n  - {{name: hq, kind: 3cx, connect: '{text}'}}\n")
+
+    assert f"{text!r} is no address" in problem
+
+
 def test_columns_are_auto_or_a_list(tmp_path: Path) -> None:
     (source,) = load(tmp_path, SOURCE + "    columns: [src, dst, start]\n").sources
 
