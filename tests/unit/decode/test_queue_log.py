@@ -11,17 +11,7 @@ from support.decoded import CAPTURES
 from support.events import queue_stored
 
 from cdrd.beside import QueueEvent
-from cdrd.decode.queue_fields import (
-    FIELDS,
-    data_of_columns,
-    member_uniqueid,
-    named,
-    original_position,
-    position,
-    ring_milliseconds,
-    talk_seconds,
-    wait_seconds,
-)
+from cdrd.decode.queue_fields import FIELDS, named
 from cdrd.decode.queue_log import QueueLogDecoder
 from cdrd.records import Chunk, Reason, Rejected
 
@@ -88,8 +78,8 @@ def test_an_unknown_event_is_kept() -> None:
 def test_old_and_new_numbers_of_values_are_understood() -> None:
     assert of("ENTERQUEUE", "", "101", "1").data == ("", "101", "1")
     assert named(of("ENTERQUEUE", "", "101", "1", "Bob|by"))["callerid_name"] == "Bob|by"
-    assert ring_milliseconds(of("CONNECT", "3", "1.2")) is None
-    assert talk_seconds(of("COMPLETEAGENT", "3", "44")) == 44
+    assert "ringtime" not in named(of("CONNECT", "3", "1.2"))
+    assert named(of("COMPLETEAGENT", "3", "44")) == {"holdtime": "3", "calltime": "44"}
 
 
 def test_a_bar_in_a_last_text_belongs_to_it() -> None:
@@ -97,45 +87,16 @@ def test_a_bar_in_a_last_text_belongs_to_it() -> None:
     assert named(of("WITHDRAW", "1", "2", "30", "moved|away"))["info"] == "moved|away"
 
 
-@pytest.mark.parametrize(
-    ("found", "waited", "talked"),
-    [
-        (of("CONNECT", "3", "1.2", "2"), 3, None),
-        (of("COMPLETECALLER", "3", "44", "1"), 3, 44),
-        (of("ABANDON", "2", "5", "61"), 61, None),
-        (of("EXITWITHKEY", "1", "2", "5", "61"), 61, None),
-        (of("BLINDTRANSFER", "103", "internal", "3", "44", "1"), 3, 44),
-        (of("TRANSFER", "103", "internal", "3", "44", "1"), 3, 44),
-        (of("ATTENDEDTRANSFER", "BRIDGE", "b-1", "3", "44", "1"), 3, 44),
-        (of("ATTENDEDTRANSFER", "LINK", "PJSIP/a", "PJSIP/b", "3", "44", "1"), 3, 44),
-        (of("OUTCALL", "ANSWER", "44", "x"), None, 44),
-        (of("RINGNOANSWER", "2000"), None, None),
-        (of("ABANDON", "2", "5", "soon"), None, None),
-    ],
-)
-def test_waiting_and_talking_are_found_in_every_event_that_has_them(
-    found: QueueEvent, waited: int | None, talked: int | None
-) -> None:
-    assert (wait_seconds(found), talk_seconds(found)) == (waited, talked)
+def test_a_transfer_by_linking_two_bridges_has_one_value_more() -> None:
+    by_bridge = named(of("ATTENDEDTRANSFER", "BRIDGE", "b-1", "3", "44", "1"))
+    by_link = named(of("ATTENDEDTRANSFER", "LINK", "PJSIP/a", "PJSIP/b", "3", "44", "1"))
 
-
-def test_ringing_is_in_milliseconds_whoever_says_it() -> None:
-    assert ring_milliseconds(of("CONNECT", "3", "1.2", "2")) == 2000
-    assert ring_milliseconds(of("RINGCANCELED", "1499")) == 1499
-
-
-def test_places_in_the_queue_and_the_members_channel_are_found() -> None:
-    left = of("EXITWITHTIMEOUT", "1", "4", "61")
-    assert (position(left), original_position(left)) == (1, 4)
-    assert member_uniqueid(of("CONNECT", "3", "1.2", "2")) == "1.2"
-    assert member_uniqueid(left) is None
-
-
-def test_a_sixth_value_that_the_database_glued_is_split() -> None:
-    glued = ("LINK", "PJSIP/a", "PJSIP/b", "3", "44|1")
-    assert data_of_columns("ATTENDEDTRANSFER", glued) == (*glued[:4], "44", "1")
-    assert data_of_columns("PAUSE", ("a|b", "", "", "", "")) == ("a|b",)
-    assert data_of_columns("ADDMEMBER", ("", "", "", "", "")) == ()
+    assert by_link == {
+        **by_bridge,
+        "method": "LINK",
+        "target": "PJSIP/a",
+        "second_channel": "PJSIP/b",
+    }
 
 
 @pytest.mark.parametrize("name", FIELDS)
