@@ -10,19 +10,13 @@ from collections.abc import Callable, Iterator
 from itertools import accumulate, count, islice
 from typing import Generic, NamedTuple, TypeVar
 
-from cdrd.decode.copytext import copy_row
 from cdrd.decode.grammar import Found, Grammar, Stretch, UsualLine
 from cdrd.decode.values import MAX_ID, Problem
-from cdrd.records import Chunk, Decoded, DecodedChunk, Reason, Rejected
+from cdrd.records import Chunk, DecodedChunk, Reason, Rejected
 
 _EMPTY_LINES = (b"\n", b"\r\n")
 
 Whole = TypeVar("Whole")
-
-
-def decode_chunk(chunk: Chunk, grammar: Grammar[Decoded]) -> DecodedChunk:
-    """Cut a chunk into records and decode them to legs."""
-    return decode_rows(chunk, grammar, copy_row)
 
 
 def decode_rows(chunk: Chunk, grammar: Grammar[Whole], row: Callable[[Whole], str]) -> DecodedChunk:

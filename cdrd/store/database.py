@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from types import TracebackType
@@ -246,8 +245,3 @@ async def _nothing_to_reset(_: Any) -> None:
     No statement leaves state in a pooled session: settings are SET LOCAL, locks end with the
     transaction (which the driver itself rolls back), and LISTEN has a connection of its own.
     """
-
-
-def without_password(dsn: str) -> str:
-    """The DSN as it may be logged."""
-    return re.sub(r"(://[^:/@]*):[^@]*@|password=\S+", r"\1:***@", dsn)

@@ -13,7 +13,8 @@ from support.decoded import FULL, decoded_row, master_files, record
 from cdrd.decode.cdr_csv import CsvGrammar
 from cdrd.decode.cdr_custom import CustomGrammar
 from cdrd.decode.cdr_json import JsonGrammar
-from cdrd.decode.chunks import decode_chunk
+from cdrd.decode.chunks import decode_rows
+from cdrd.decode.copytext import copy_row
 from cdrd.decode.grammar import Grammar, UsualLine
 from cdrd.records import Chunk, Decoded, DecodedChunk, Reason, Rejected
 
@@ -53,7 +54,7 @@ def in_pieces(grammar: Grammar, data: bytes, cuts: list[int]) -> list[Outcome]:
     edges = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
     for start, end in pairwise(edges):
         left += data[start:end]
-        decoded = decode_chunk(Chunk(left, offset, line, final=end == len(data)), grammar)
+        decoded = decode_rows(Chunk(left, offset, line, final=end == len(data)), grammar, copy_row)
         assert decoded.lines == left.count(b"\n", 0, decoded.consumed)
         left, offset, line = (
             left[decoded.consumed :],
@@ -66,7 +67,7 @@ def in_pieces(grammar: Grammar, data: bytes, cuts: list[int]) -> list[Outcome]:
 
 
 def whole(grammar: Grammar, data: bytes, *, final: bool = True) -> list[Outcome]:
-    return outcomes(decode_chunk(Chunk(data, 0, 1, final=final), grammar))
+    return outcomes(decode_rows(Chunk(data, 0, 1, final=final), grammar, copy_row))
 
 
 def rejected(data: bytes, grammar: Grammar = CSV, *, final: bool = False) -> list[Rejected]:
@@ -242,7 +243,7 @@ def test_a_chunk_as_long_as_a_record_may_be_always_goes_on(case: str) -> None:
     )
     def holds(data: bytes, filling: bytes) -> None:
         data = data[: LIMIT // 2] + filling * LIMIT
-        assert decode_chunk(Chunk(data[:LIMIT], 0, 1), grammar).consumed > 0
+        assert decode_rows(Chunk(data[:LIMIT], 0, 1), grammar, copy_row).consumed > 0
 
     holds()
 
@@ -253,19 +254,19 @@ def test_a_captured_file_read_byte_by_byte_gives_the_same() -> None:
 
 
 def test_a_record_still_being_written_is_left() -> None:
-    decoded = decode_chunk(Chunk(GOOD + GOOD[:100], 0, 1), CSV)
+    decoded = decode_rows(Chunk(GOOD + GOOD[:100], 0, 1), CSV, copy_row)
     assert (1, len(GOOD), 1) == (len(decoded.rows), decoded.consumed, decoded.lines)
 
 
 def test_a_record_within_a_quoted_newline_is_left() -> None:
     raw = record(userfield="two\nlines")
     begun = raw[: raw.rfind(b"lines")]
-    assert decode_chunk(Chunk(GOOD + begun, 0, 1), CSV).consumed == len(GOOD)
+    assert decode_rows(Chunk(GOOD + begun, 0, 1), CSV, copy_row).consumed == len(GOOD)
 
 
 def test_lines_and_offsets_count_from_where_the_chunk_begins() -> None:
     data = b"\n" + record(userfield="two\nlines") + GOOD
-    decoded = decode_chunk(Chunk(data, 1000, 50), CSV)
+    decoded = decode_rows(Chunk(data, 1000, 50), CSV, copy_row)
     found = [(each.line, each.offset) for each in map(decoded_row, decoded.rows)]
     assert [(51, 1001), (53, 1000 + len(data) - len(GOOD))] == found
     assert decoded.lines == 4
@@ -357,7 +358,7 @@ def test_a_record_of_the_greatest_length_is_a_leg_and_one_byte_more_is_too_long(
 
 
 def test_empty_lines_are_nothing() -> None:
-    decoded = decode_chunk(Chunk(b"\n\r\n" + GOOD + b"\n\n", 0, 1), CSV)
+    decoded = decode_rows(Chunk(b"\n\r\n" + GOOD + b"\n\n", 0, 1), CSV, copy_row)
     assert (len(decoded.rows), decoded.rejected, decoded.lines) == (1, [], 5)
 
 

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.decoded import decoded_row
 
-from cdrd.decode.chunks import decode_chunk
+from cdrd.decode.chunks import decode_rows
+from cdrd.decode.copytext import copy_row
 from cdrd.decode.threecx import COLUMNS, ThreeCxGrammar
 from cdrd.errors import SettingsError
 from cdrd.records import Chunk, Decoded, Leg, Reason, Rejected
@@ -150,7 +151,7 @@ def test_the_night_when_clocks_go_back_is_counted_through() -> None:
     ],
 )
 def test_what_makes_no_leg_is_rejected_alone(raw: bytes, reason: Reason) -> None:
-    decoded = decode_chunk(Chunk(line() + raw + line(), 0, 1), GRAMMAR)
+    decoded = decode_rows(Chunk(line() + raw + line(), 0, 1), GRAMMAR, copy_row)
     assert [(bad.raw, bad.reason, bad.line) for bad in decoded.rejected] == [(raw, reason, 2)]
     assert [decoded_row(row).line for row in decoded.rows] == [1, 3]
 
@@ -163,7 +164,7 @@ def test_bytes_that_are_not_utf8_are_kept() -> None:
 
 
 def test_a_line_that_is_not_whole_waits() -> None:
-    assert decode_chunk(Chunk(line() + line()[:40], 0, 1), GRAMMAR).consumed == len(line())
+    assert decode_rows(Chunk(line() + line()[:40], 0, 1), GRAMMAR, copy_row).consumed == len(line())
 
 
 @given(
