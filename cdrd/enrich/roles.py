@@ -9,6 +9,7 @@ from datetime import timedelta
 from cdrd.calls import CallLeg, EndReason, LegRole
 from cdrd.enrich.ending import how_ended
 from cdrd.enrich.legview import CONFERENCES, PARKING_APPS, UNSTORED, LegView
+from cdrd.enrich.talk import is_answered
 
 _VOICEMAIL = frozenset({"VoiceMail", "MiniVM", "MinivmRecord"})
 _AT_ONCE = timedelta(seconds=1)
@@ -106,7 +107,7 @@ def _comes_after(other: LegView, view: LegView) -> bool:
 
 def _handed_on(view: LegView, after: LegView) -> EndReason | None:
     """What ended the leg, where one that goes on tells."""
-    if (view.picked or not view.answered) and after.at - view.ended <= _AT_ONCE:
+    if not is_answered(view) and after.at - view.ended <= _AT_ONCE:
         return _taken(view, after)
     if after.parked and not view.parked:
         return EndReason.REFERRED

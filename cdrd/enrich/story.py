@@ -105,7 +105,7 @@ def _linked(view: LegView) -> dict[str, str | None]:
         "extension": (reached.extension if reached else None) or view.origin.extension,
         "forwarder": _named(view.forwarder) or _origin(view),
         "local": channel_base(view.leg.dstchannel).removeprefix("Local/"),
-        "originated": _named(view.other_half.called if view.other_half else view.called),
+        "originated": _rung_first(view) or channel_base(view.leg.channel).removeprefix("Local/"),
         "recording_column": view.columns.recording,
         "ringing": view.leg.channel,
         "transferrer": _named(view.transferrer),
@@ -133,9 +133,15 @@ def _heard(view: LegView) -> dict[str, str | None]:
     }
 
 
-def _origin(view: LegView) -> str | None:
-    origin = view.origin
-    return f"extension {origin.extension} of {origin.company}" if origin.extension else None
+def _rung_first(view: LegView) -> str | None:
+    """Whom the second half of a Local channel called."""
+    second = view.other_half if view.leg.channel.endswith(";1") else view
+    return _named(second.called) if second is not None else None
+
+
+def _origin(view: LegView) -> str:
+    extension, company = view.origin.extension, view.origin.company
+    return f"extension {extension} of {company}" if extension else f"a telephone of {company}"
 
 
 def _named(party: Party | None) -> str | None:

@@ -108,9 +108,7 @@ def member_that_answered(view: LegView) -> str | None:
     answered = view.answered_for
     if answered is None and view.rowless and len(view.dialled.targets) > 1 and not view.answered:
         return UNKNOWABLE
-    if answered is None or not answered.called.company or not answered.called.extension:
-        return None
-    return f"{answered.called.company}-{answered.called.extension}"
+    return _telephone(far_leg(answered)) if answered is not None else None
 
 
 @rule("extension {extension} of {target}")
@@ -130,8 +128,12 @@ def extension_in_full(view: LegView) -> str | None:
 )
 def extension_behind_local_channel(view: LegView) -> str | None:
     """The dialplan calls its telephones by Local channels, too."""
-    far = far_leg(view).called
-    return f"{far.company}-{far.extension}" if far.company and far.extension else None
+    return _telephone(far_leg(view))
+
+
+def _telephone(view: LegView) -> str | None:
+    called = view.called
+    return f"{called.company}-{called.extension}" if called.company and called.extension else None
 
 
 DIAL_FULL_RULES: Rules[str] = Rules(

@@ -88,9 +88,10 @@ def test_what_cannot_be_known_is_said_to_be_so() -> None:
     assert "dial_short unknown: the legs at hand cannot tell (rule keyed-to-consult)" in lines
 
 
-def test_every_decision_of_every_capture_is_told_with_its_evidence() -> None:
+@pytest.mark.parametrize("capture", ["main", "worked"])
+def test_every_decision_is_told_with_its_evidence(capture: str) -> None:
     for kind in INPUTS:
-        for legs, events in calls("main", kind):
+        for legs, events in calls(capture, kind):
             for attribution in attribute_call(legs, directory(), events):
                 (leg,) = (leg for leg in legs if leg.acctid == attribution.acctid)
                 lines = list(explain(leg, legs, attribution, directory(), events))
