@@ -121,7 +121,7 @@ COMPANY_LISTS = {
 }
 NOTHING_SAID: dict[str, Any] = {}
 """The detail of an entry of which nothing else is said: one for all of them, for there may be a million."""
-_NARROWING = frozenset({"pbx", "from", "until"})
+_NARROWING = ("pbx", "from", "until")
 FEATURES = ("pickup", "park", "park_slots", "voicemail", "other")
 
 
@@ -129,59 +129,58 @@ def read_list(
     problems: Problems, value: Any, place: Place, scope: Scope, listed: ListKind
 ) -> Iterator[Listed]:
     """The entries of a list."""
-    found = scope, listed, NOTHING_SAID
+    found = _FoundIn(scope, listed, NOTHING_SAID)
     for item, item_place in problems.items(value, place):
-        yield from entries_of(problems, item, item_place, found)
+        yield from _entries(problems, item, item_place, found)
 
 
 def read_features(problems: Problems, value: Any, place: Place, scope: Scope) -> Iterator[Listed]:
     """The feature codes, by what they do."""
     for feature, codes in problems.mapping(value, place, FEATURES).items():
+        found = _FoundIn(scope, FEATURE_CODES, {"feature": feature})
         for item, item_place in problems.items(codes, (*place, feature)):
-            found = scope, FEATURE_CODES, {"feature": feature}
-            yield from entries_of(problems, item, item_place, found)
+            yield from _entries(problems, item, item_place, found)
 
 
-def entries_of(
-    problems: Problems,
-    item: Any,
-    place: Place,
-    found_in: tuple[Scope, ListKind, dict[str, Any]],
-) -> Iterator[Listed]:
-    """The entries of an item: the thing itself, or keys that say more of it."""
-    scope, listed, given = found_in
-    if isinstance(item, str):  # as nearly all items are
-        pattern = _checked(problems, item, place, listed)
-        if pattern is not None:
-            dates = scope.valid_from, scope.valid_until
-            for pbx in scope.pbxs:
-                yield Listed(Entry(scope.company, pbx, listed.kind, pattern, given, *dates), place)
+class _FoundIn(NamedTuple):
+    """The list that an item is in."""
+
+    scope: Scope
+    listed: ListKind
+    detail: dict[str, Any]
+    """What is said of all of its items."""
+
+
+def _entries(problems: Problems, item: Any, place: Place, found: _FoundIn) -> Iterator[Listed]:
+    said = _said(problems, item, place, found)
+    if said is None:
         return
-    yield from _entries(problems, item, place, found_in)
+    pattern, scope, detail = said
+    dates = scope.valid_from, scope.valid_until
+    for pbx in scope.pbxs:
+        entry = Entry(scope.company, pbx, found.listed.kind, pattern, detail, *dates)
+        yield Listed(entry, place)
 
 
-def _entries(
-    problems: Problems,
-    item: Any,
-    place: Place,
-    found_in: tuple[Scope, ListKind, dict[str, Any]],
-) -> Iterator[Listed]:
-    scope, listed, given = found_in
+def _said(
+    problems: Problems, item: Any, place: Place, found: _FoundIn
+) -> tuple[str, Scope, dict[str, Any]] | None:
+    """What an item is: the thing itself, or keys that say more of it; None where something is wrong."""
+    scope, listed, given = found
+    if isinstance(item, str):  # as nearly all items are
+        text = _checked(problems, item, place, listed)
+        return None if text is None else (text, scope, given)
     keys = item if isinstance(item, dict) else {listed.value: item}
-    known = (listed.value, *listed.texts, *listed.flags, "pbx", "from", "until")
-    problems.mapping(keys, place, known)
+    problems.mapping(keys, place, (listed.value, *listed.texts, *listed.flags, *_NARROWING))
     if listed.value not in keys:
         problems.add(place, f"its {listed.value} is missing")
-        return
+        return None
     value_place = (*place, listed.value) if isinstance(item, dict) else place
     pattern = _checked(problems, keys[listed.value], value_place, listed)
     narrowed = narrow(problems, keys, place, scope)
     if pattern is None or narrowed is None:
-        return
-    detail = {**given, **detail_of(problems, keys, place, listed)}
-    dates = narrowed.valid_from, narrowed.valid_until
-    for pbx in narrowed.pbxs:
-        yield Listed(Entry(scope.company, pbx, listed.kind, pattern, detail, *dates), place)
+        return None
+    return pattern, narrowed, {**given, **detail_of(problems, keys, place, listed)}
 
 
 def _checked(problems: Problems, value: Any, place: Place, listed: ListKind) -> str | None:
@@ -208,7 +207,7 @@ def detail_of(
 
 def narrow(problems: Problems, keys: Mapping[str, Any], place: Place, scope: Scope) -> Scope | None:
     """The scope, narrowed by the `pbx`, `from` and `until` of a mapping; None where nothing is left."""
-    if not (_NARROWING & keys.keys()):
+    if keys.keys().isdisjoint(_NARROWING):
         return scope  # as nearly all items are
     moments = {
         key: problems.moment(keys[key], (*place, key), scope.zone)
