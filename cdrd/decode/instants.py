@@ -18,7 +18,8 @@ _CLOCK = re.compile(
     r"(?: ?(Z|UTC|[+-][0-9]{2}(?::?[0-9]{2})?))?"
 )
 _START = datetime(1970, 1, 1, tzinfo=UTC)
-_USUAL_EPOCH = re.compile(r"[1-9][0-9]{8,9}")
+_USUAL_EPOCH = re.compile(r"[1-9][0-9]{8}|[1-6][0-9]{9}")
+"""From 1973 to 2191."""
 _SECONDS_KEPT = 10_000
 
 

@@ -113,6 +113,7 @@ def test_every_known_event_has_a_name_for_each_value(name: str) -> None:
         (b"yesterday|1.2|q|a|PAUSE|\n", Reason.BAD_TIME),
         (b"0|1.2|q|a|PAUSE|\n", Reason.BAD_TIME),
         (b"99999999999|1.2|q|a|PAUSE|\n", Reason.BAD_TIME),
+        (b"7258118400|1.2|q|a|PAUSE|\n", Reason.BAD_TIME),
         (b"1795285583|1.2|q|\0|PAUSE|\n", Reason.NUL_BYTES),
         (b"1795285583|" + b"1" * 3000 + b"|q|a|PAUSE|\n", Reason.TOO_LONG),
     ],
