@@ -14,6 +14,7 @@ import asyncpg
 import pytest
 from hypothesis import HealthCheck, settings
 from support.postgres import own_server
+from support.program import end_all
 
 from cdrd.store.database import Database
 from cdrd.store.legs import create_partitions
@@ -37,6 +38,13 @@ async def execute(dsn: str, sql: str) -> None:
         await connection.execute(sql)
     finally:
         await connection.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_runs_on() -> Iterator[None]:
+    """Also where a test has failed before it could end what it started."""
+    yield
+    end_all()
 
 
 @pytest.fixture(scope="session")

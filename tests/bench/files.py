@@ -15,7 +15,7 @@ from bench.backlog import ZONE, Backlog
 from support.carriers import HEADER, MAPPING, carrier_row
 from support.decoded import CAPTURES, FULL
 from support.events import CEL_FIELDS
-from support.pushing import GRANDSTREAM, THREECX, YEASTAR, freeswitch
+from support.posted import GRANDSTREAM, THREECX, YEASTAR, freeswitch
 
 from cdrd.decode.carrier_chunks import CarrierDecoder
 from cdrd.decode.carrier_mapping import CarrierMapping

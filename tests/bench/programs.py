@@ -15,6 +15,7 @@ from typing import Any, Self
 import asyncpg
 import psutil
 from support.daemon import DaemonProcess
+from support.waiting import DEADLINE, wait_until
 
 
 def postgresql_program(name: str) -> str:
@@ -57,8 +58,7 @@ def seconds_of(work: Callable[[], Any]) -> float:
 
 def daemon_cpu(daemon: DaemonProcess) -> float:
     """Seconds of CPU that it has used: these mean the same on a busy machine."""
-    assert daemon.process is not None
-    times = psutil.Process(daemon.process.pid).cpu_times()
+    times = psutil.Process(daemon.pid).cpu_times()
     return times.user + times.system
 
 
@@ -107,16 +107,17 @@ class Look:
         """So that nobody pays for what another one wrote."""
         self._loop.run_until_complete(self._connection.execute("CHECKPOINT"))
 
-    def wait(self, sql: str, least: int, *running: DaemonProcess, seconds: float = 240.0) -> float:
+    def wait(
+        self, sql: str, least: int, *running: DaemonProcess, seconds: float = DEADLINE
+    ) -> float:
         """Asks a hundred times a second until the answer is at least so much; the time when it was."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
+
+        def reached() -> float | None:
             answer = self.value(sql)
             if answer is not None and answer >= least:
                 return time.perf_counter()
             for daemon in running:
-                assert daemon.process is not None
-                assert daemon.process.poll() is None, daemon.log_path.read_text()[-4000:]
-            time.sleep(0.01)  # the pause of a poll with a deadline
-        message = f"not within {seconds} s: {sql} reaches {least}; it is {answer}"
-        raise AssertionError(message)
+                assert daemon.is_running(), daemon.log_path.read_text()[-4000:]
+            return None
+
+        return float(wait_until(reached, f"{sql} reaches {least}", seconds=seconds))

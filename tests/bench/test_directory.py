@@ -113,8 +113,7 @@ def test_a_large_directory(daemons: Daemons, dsn: str, tmp_path: Path, figures: 
     path, master = write_directory(tmp_path), tmp_path / "Master.csv"
     daemon = daemons.start(dsn, tmp_path, companies=None)
     reader = Reader(daemon.url, new_token(daemon))
-    assert daemon.process is not None
-    process = psutil.Process(daemon.process.pid)
+    process = psutil.Process(daemon.pid)
 
     def cdrd(*words: str) -> subprocess.Popen[bytes]:
         words = (sys.executable, "-m", "cdrd", "-c", str(daemon.config), *words, str(path))

@@ -42,8 +42,7 @@ def two_million(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path
 
 def peak_mib(daemon: DaemonProcess) -> float:
     """The most memory that the process ever had resident."""
-    assert daemon.process is not None
-    status = Path(f"/proc/{daemon.process.pid}/status").read_text()
+    status = Path(f"/proc/{daemon.pid}/status").read_text()
     return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 

@@ -15,9 +15,10 @@ from urllib.request import urlopen
 
 import asyncpg
 import pytest
-from support.ami import MAPPINGS, cdr_block
+from support.ami import CAPTURED_MAPPINGS, MAPPINGS, cdr_block
 from support.daemon import DaemonProcess, cdrd
 from support.decoded import CAPTURES, master_files
+from support.loopback import listening
 from support.manager import Manager
 from support.postgres import own_server
 from support.sources import every_record_is_accounted_for
@@ -25,22 +26,12 @@ from support.waiting import DEADLINE, wait_until
 
 CDRS = gzip.decompress((CAPTURES / "main" / "ami_cdr.log.gz").read_bytes())
 STRETCHES = gzip.decompress((CAPTURES / "main" / "ami_stretches.log.gz").read_bytes())
-CAPTURED_MAPPINGS = {
-    "LinkedID": "linkedid",
-    "Sequence": "sequence",
-    "PeerAccount": "peeraccount",
-    "TrunkName": "trunkname",
-    "DialFull": "dialfull",
-    "AuthUser": "authuser",
-}
 
 
 @pytest.fixture
 def manager() -> Iterator[Manager]:
-    manager = Manager()
-    manager.start()
-    yield manager
-    manager.close()
+    with listening(Manager()) as manager:
+        yield manager
 
 
 def source(folder: Path, manager: Manager, **more: Any) -> dict[str, Any]:
@@ -64,8 +55,7 @@ def daemon(tmp_path: Path, dsn: str, manager: Manager) -> Iterator[DaemonProcess
     daemon.write_config()
     daemon.add_reader()
     yield daemon
-    if daemon.process is not None and daemon.process.poll() is None:
-        daemon.kill()
+    daemon.kill()
     assert every_record_is_accounted_for(dsn)
 
 
@@ -129,13 +119,12 @@ def test_what_it_says_in_any_pieces_is_stored_once_beside_the_file_of_the_same_c
 def test_what_it_says_together_with_the_answer_to_the_login_is_heard(
     daemon: DaemonProcess, dsn: str
 ) -> None:
-    manager = Manager(at_once=b"\r\n\r\n".join(CDRS.split(b"\r\n\r\n")[:3]) + b"\r\n\r\n")
-    manager.start()
-    daemon.sources = [source(daemon.folder, manager)]
-    daemon.write_config()
-    daemon.start()
-    stored(dsn, "leg", 3)
-    manager.close()
+    at_once = b"\r\n\r\n".join(CDRS.split(b"\r\n\r\n")[:3]) + b"\r\n\r\n"
+    with listening(Manager(at_once=at_once)) as manager:
+        daemon.sources = [source(daemon.folder, manager)]
+        daemon.write_config()
+        daemon.start()
+        stored(dsn, "leg", 3)
 
     assert count(dsn, "leg") == 3
 
@@ -178,7 +167,9 @@ def test_a_peer_that_stops_inside_an_event_is_connected_to_again(
 
     assert count(dsn, "leg") == 2
     assert asked(dsn, "SELECT array_agg(DISTINCT reason) FROM suspense") == ["torn"]
-    assert metric(daemon, "cdrd_source_blind_since_seconds") == 0
+    wait_until(
+        lambda: metric(daemon, "cdrd_source_blind_since_seconds") == 0, what="it hears again"
+    )
     assert metric(daemon, "cdrd_source_blind_seconds_total") > 0
 
 
@@ -228,14 +219,12 @@ def test_with_tls_the_peer_is_known_by_its_certificate(daemon: DaemonProcess, ds
     )  # fmt: skip
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate, key)
-    manager = Manager(tls=context)
-    manager.start()
-    daemon.sources = [source(daemon.folder, manager, tls="true", ca=str(certificate))]
-    daemon.write_config()
-    daemon.start()
-    manager.connected().say(CDRS.split(b"\r\n\r\n")[0] + b"\r\n\r\n")
-    stored(dsn, "leg", 1)
-    manager.close()
+    with listening(Manager(tls=context)) as manager:
+        daemon.sources = [source(daemon.folder, manager, tls="true", ca=str(certificate))]
+        daemon.write_config()
+        daemon.start()
+        manager.connected().say(CDRS.split(b"\r\n\r\n")[0] + b"\r\n\r\n")
+        stored(dsn, "leg", 1)
 
     assert manager.logins[0]["Secret"] == "s3cret"
 

@@ -37,8 +37,7 @@ def daemon(tmp_path: Path, wire: Wire) -> Iterator[DaemonProcess]:
     daemon = DaemonProcess(tmp_path, wire.dsn, sources, roles=("collect", "serve"))
     daemon.write_config()
     yield daemon
-    if daemon.process is not None and daemon.process.poll() is None:
-        daemon.kill()
+    daemon.kill()
 
 
 @pytest.mark.parametrize("how", Cut)
@@ -94,7 +93,7 @@ def test_every_connection_cut_at_once_again_and_again_loses_nothing(
     daemon.start()
     for _ in range(4):
         pbx.append_at_once(200)
-        wire.cut_everything()
+        wire.hang_up()
         pbx.rotate_by_rename()
         pbx.append(5)
         poller.poll_until(pbx.written - 100)

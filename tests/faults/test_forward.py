@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from support.forwarding import Collector, ForwarderProcess, collecting, followed, forwarding
 from support.line import bad_line
@@ -173,6 +174,11 @@ def test_while_the_database_is_away_the_forwarder_waits_as_long_as_it_is_told(
         assert forwarder.stop() == 0
 
 
+def is_connected(forwarder: ForwarderProcess) -> bool:
+    connections = psutil.Process(forwarder.pid).net_connections("tcp4")
+    return any(one.status == psutil.CONN_ESTABLISHED for one in connections)
+
+
 def test_a_forwarder_that_hangs_in_an_answer_is_ended_by_a_signal_at_once(
     tmp_path: Path, dsn: str
 ) -> None:
@@ -181,7 +187,7 @@ def test_a_forwarder_that_hangs_in_an_answer_is_ended_by_a_signal_at_once(
         pbx.append(10)
         collector.daemon.send(signal.SIGSTOP)
         forwarder.start()
-        forwarder.wait_for("started")
+        wait_until(lambda: is_connected(forwarder), what="it waits for an answer")
         assert forwarder.stop() == 0
         assert not forwarder.events("forwarding_failed")  # it has not waited for its timeout
         collector.daemon.send(signal.SIGCONT)

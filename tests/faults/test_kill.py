@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 from support.daemon import DaemonProcess, Poller, cdrd
-from support.forwarding import ForwarderProcess, followed, free_port
+from support.forwarding import ForwarderProcess, followed
 from support.pbx import BusyPbx, Pbx, number_of, record
+from support.ports import held_port
 from support.postgres import kill_server, own_server
 from support.pushing import Pusher, pusher, until_answered
 from support.sources import every_record_is_accounted_for
@@ -121,8 +122,8 @@ def everything(folder: Path, chance: random.Random) -> Iterator[tuple[Running, P
     ]
     branch = folder / "branch"
     branch.mkdir()
-    with own_server() as (server, dsn):
-        daemon = DaemonProcess(folder, dsn, sources, {"serve": {"port": str(free_port())}})
+    with own_server() as (server, dsn), held_port() as port:
+        daemon = DaemonProcess(folder, dsn, sources, {"serve": {"port": str(port)}})
         daemon.write_config()
         assert cdrd("-c", str(daemon.config), "migrate").returncode == 0
         daemon.add_reader()
@@ -136,8 +137,7 @@ def everything(folder: Path, chance: random.Random) -> Iterator[tuple[Running, P
             yield Running(server, daemon, forwarder, Poller(daemon), chance), sender
         finally:
             forwarder.kill()
-            if daemon.process is not None and daemon.process.poll() is None:
-                daemon.kill()
+            daemon.kill()
 
 
 def killed_many_times(folder: Path, kills: int, seed: int) -> None:

@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import pytest
 from support.daemon import DaemonProcess, cdrd
 from support.pbx import number_of, record
 from support.postgres import own_server
 from support.pushing import Pusher, pusher, until_answered
 from support.sources import accounts_are_even, every_record_is_accounted_for
+from support.waiting import until_blocked
 
 from cdrd.store.database import Database
 
@@ -35,8 +35,7 @@ def pushed_to(folder: Path, dsn: str) -> Iterator[Pusher]:
     try:
         yield made
     finally:
-        if daemon.process is not None and daemon.process.poll() is None:
-            daemon.kill()
+        daemon.kill()
 
 
 def numbers(pushing: Pusher) -> list[int]:
@@ -68,18 +67,17 @@ def test_a_push_that_is_cut_off_by_a_kill_is_stored_once_when_it_is_repeated(
     assert every_record_is_accounted_for(dsn)
 
 
-async def test_a_push_is_not_answered_before_it_is_committed(tmp_path: Path, dsn: str) -> None:
+async def test_a_push_is_not_answered_before_it_is_committed(
+    tmp_path: Path, dsn: str, database: Database
+) -> None:
     """While another transaction holds the table the client waits; then the daemon dies: nothing is stored."""
-    connection = await asyncpg.connect(dsn)
     with pushed_to(tmp_path, dsn) as pushing, ThreadPoolExecutor(1) as thread:
         until_answered(pushing, "csv", batch(0))
-        async with connection.transaction():
+        async with database.transaction() as connection:
             await connection.execute("LOCK TABLE source IN ACCESS EXCLUSIVE MODE")
             answer = thread.submit(pushing.post, "csv", batch(1))
-            while not await connection.fetchval(
-                "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'source'::regclass"
-            ):
-                assert not answer.done()
+            await until_blocked(database)
+            assert not answer.done()
             pushing.daemon.kill()
         assert isinstance(answer.exception(), OSError)
         pushing.daemon.start()
@@ -87,9 +85,7 @@ async def test_a_push_is_not_answered_before_it_is_committed(tmp_path: Path, dsn
         assert numbers(pushing) == list(range(10))
         assert until_answered(pushing, "csv", batch(1))["stored"] == 10
         assert numbers(pushing) == list(range(20))
-    await connection.close()
-    async with Database(dsn) as database:
-        assert await accounts_are_even(database)
+    assert await accounts_are_even(database)
 
 
 @pytest.fixture

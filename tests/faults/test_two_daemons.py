@@ -38,8 +38,7 @@ def daemons(tmp_path: Path, dsn: str) -> Iterator[tuple[DaemonProcess, DaemonPro
     shutil.copy(first.config, second.config)
     yield first, second
     for daemon in made:
-        if daemon.process is not None and daemon.process.poll() is None:
-            daemon.kill()
+        daemon.kill()
 
 
 @pytest.mark.parametrize("ends", [killed, told_to_stop])

@@ -17,7 +17,7 @@ from pathlib import Path
 from support.ami import MAPPINGS
 from support.decoded import CAPTURES, FULL, LEGACY, decoded_row
 from support.events import CEL_FIELDS, cel_stored, queue_stored
-from support.pushing import THREECX, everything
+from support.posted import THREECX, everything
 
 from cdrd.beside import CARRIER_COLUMNS
 from cdrd.decode.ami import AmiStream

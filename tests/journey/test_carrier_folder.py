@@ -46,9 +46,7 @@ class Delivered(Office):
 def office(tmp_path: Path, dsn: str) -> Iterator[Delivered]:
     office = Delivered(tmp_path, dsn)
     yield office
-    process = office.daemon.process
-    if process is not None and process.poll() is None:
-        office.daemon.kill()
+    office.daemon.kill()
 
 
 def test_a_delivered_file_is_stored_once_whoever_brings_it(office: Delivered) -> None:
@@ -104,7 +102,7 @@ def test_a_file_with_another_header_waits_until_the_mapping_is_put_right(office:
     )
     assert office.states() == []
 
-    columns = {**MAPPING["columns"], "cost": "Nothing"}  # type: ignore[dict-item]  # it is a dict
+    columns = {**MAPPING["columns"], "cost": "Nothing"}
     office.know("alpha", {**MAPPING, "columns": columns, "zone": "Mars"})
     office.daemon.send(signal.SIGHUP)
     [refused] = wait_until(lambda: office.daemon.events("reload_refused"), what="it is refused")

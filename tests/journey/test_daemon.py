@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from support.daemon import DaemonProcess, Poller, cdrd
 from support.pbx import Pbx, number_of
+from support.systemd import listening_systemd
 from support.tls import certificate_in
 from support.waiting import wait_until
 
@@ -39,8 +40,7 @@ def daemon(tmp_path: Path, dsn: str, pbx: Pbx) -> Iterator[DaemonProcess]:
     daemon.write_config()
     daemon.add_reader()
     yield daemon
-    if daemon.process is not None and daemon.process.poll() is None:
-        daemon.kill()
+    daemon.kill()
 
 
 def reload(daemon: DaemonProcess, *, event: str = "reloaded") -> dict[str, Any]:
@@ -205,34 +205,20 @@ def test_a_source_that_was_taken_out_is_anothers_at_once(
         second.stop()
 
 
-def test_systemd_hears_when_it_is_ready_reloads_lives_and_stops(
-    daemon: DaemonProcess, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    heard: list[str] = []
-    path = tmp_path / "notify"
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
-        systemd.bind(str(path))
-        systemd.setblocking(False)
-
-        def hear(word: str) -> bool:
-            try:
-                while True:
-                    heard.extend(systemd.recv(4096).decode().splitlines())
-            except BlockingIOError:
-                return word in heard
-
-        monkeypatch.setenv("NOTIFY_SOCKET", str(path))
-        monkeypatch.setenv("WATCHDOG_USEC", "300000")
+def test_systemd_hears_when_it_is_ready_reloads_lives_and_stops(daemon: DaemonProcess) -> None:
+    with listening_systemd(str(daemon.folder / "notify")) as systemd:
+        daemon.environment = {**systemd.environment, "WATCHDOG_USEC": "300000"}
         daemon.start()
-        wait_until(lambda: hear("READY=1"), what="it is ready")
-        wait_until(lambda: hear("WATCHDOG=1"), what="it beats")
-        heard.clear()
+        wait_until(
+            lambda: {"READY=1", "WATCHDOG=1"} <= {*systemd.heard}, what="it is ready, it beats"
+        )
+        systemd.heard.clear()
         reload(daemon)
-        wait_until(lambda: hear("READY=1"), what="it is ready again")
-        assert heard.index("RELOADING=1") < heard.index("READY=1")
-        assert any(line.startswith("MONOTONIC_USEC=") for line in heard)
+        wait_until(lambda: "READY=1" in systemd.heard, what="it is ready again")
+        assert systemd.heard.index("RELOADING=1") < systemd.heard.index("READY=1")
+        assert any(line.startswith("MONOTONIC_USEC=") for line in systemd.heard)
         assert daemon.stop() == 0
-        assert hear("STOPPING=1")
+        wait_until(lambda: "STOPPING=1" in systemd.heard, what="it stops")
 
 
 async def test_a_row_in_the_way_of_a_partition_alarms(database: Database) -> None:

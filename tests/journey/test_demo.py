@@ -10,6 +10,7 @@ import socket
 import stat
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -95,14 +96,17 @@ class Demo:
         return self.rows_seen
 
     def has_every_record_of(self, path: Path) -> Callable[[], bool]:
-        """Whether the rows are, by now, the records of a file."""
+        """Whether the rows are, by now, the records of a file, which may grow meanwhile."""
+
+        def written() -> Counter[tuple[str, ...]]:
+            return Counter((row[16], row[5], row[12]) for row in records(path))
 
         def fact() -> bool:
-            written = [(row[16], row[5], row[12]) for row in records(path)]
-            served = [
+            before = written()
+            served = Counter(
                 (row["uniqueid"], row["channel"], str(row["duration"])) for row in self.rows()
-            ]
-            return sorted(written) == sorted(served)
+            )
+            return before <= served <= written()
 
         return fact
 

@@ -12,13 +12,12 @@ import pytest
 from click.testing import CliRunner
 from support.pbx import record
 from support.sources import accounts_are_even, ask
+from support.stages import following
 from support.waiting import until
 
 from cdrd.cli import cli
-from cdrd.collect.stage import collect
 from cdrd.settings import SourceSettings
 from cdrd.store.database import Database
-from cdrd.store.sources import Claims
 
 DAY = b"".join(record(number) for number in range(50))
 
@@ -45,24 +44,8 @@ async def dropping(dsn: str, folder: Path) -> AsyncIterator[Database]:
             "complete_after": "100ms",
         }
     )
-    stopping = asyncio.Event()
-    async with Database(dsn) as database, asyncio.TaskGroup() as tasks:
-        claims = Claims(database, "test")
-        tasks.create_task(
-            collect(
-                source,
-                database=database,
-                claims=claims,
-                batch_bytes=65536,
-                beat=lambda: None,
-                stopping=stopping,
-            )
-        )
-        try:
-            yield database
-        finally:
-            stopping.set()
-    await claims.close()
+    async with Database(dsn) as database, following(database, source):
+        yield database
 
 
 async def test_a_repeated_file_waits_until_somebody_decides(

@@ -13,7 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 from support.legs import Collector, collecting, leg
 from support.stages import nothing_waits, running
-from support.waiting import until
+from support.waiting import DEADLINE, until
 
 from cdrd import metrics
 from cdrd.beside import CelEvent
@@ -59,6 +59,20 @@ def together(
         Attribution(leg.acctid or AcctId(0), company, trunk=f"v{directory.version}") for leg in legs
     ]
     return decided._replace(attributions=told)
+
+
+class Held:
+    """Rules that wait, once somebody asks them, until they are let go."""
+
+    def __init__(self) -> None:
+        self.deciding, self.release = threading.Event(), threading.Event()
+
+    def __call__(
+        self, legs: Sequence[Leg], directory: Directory | None, _: Sequence[CelEvent]
+    ) -> Decided:
+        self.deciding.set()
+        assert self.release.wait(DEADLINE)
+        return together(legs, directory)
 
 
 @pytest.fixture
@@ -206,18 +220,12 @@ async def test_what_was_decided_while_a_directory_was_applied_is_decided_by_it(
     database: Database, collector: Collector
 ) -> None:
     await apply(database)
-    deciding, applied = threading.Event(), threading.Event()
-
-    def slow(legs: Sequence[Leg], directory: Directory | None, _: Sequence[CelEvent]) -> Decided:
-        deciding.set()
-        assert applied.wait(30)
-        return together(legs, directory)
-
+    slow = Held()
     await collector.store(leg("1"))
     async with running(database, slow):
-        await asyncio.to_thread(deciding.wait, 30)
+        await asyncio.to_thread(slow.deciding.wait, DEADLINE)
         await apply(database, "Acme plc")
-        applied.set()
+        slow.release.set()
 
         async def by_the_new_one() -> bool:
             return (await decided(database, "trunk")) == {1: "v2"}
@@ -305,16 +313,10 @@ async def test_a_slow_stage_does_not_put_back_what_another_knew_better(
 ) -> None:
     """It saw the first leg of a call alone, and writes after the other has seen both."""
     await apply(database)
-    deciding, release = threading.Event(), threading.Event()
-
-    def slow(legs: Sequence[Leg], directory: Directory | None, _: Sequence[CelEvent]) -> Decided:
-        deciding.set()
-        release.wait(30)
-        return together(legs, directory)
-
+    slow = Held()
     await collector.store(leg("call"))
     async with running(database, slow):
-        await asyncio.to_thread(deciding.wait, 30)
+        await asyncio.to_thread(slow.deciding.wait, DEADLINE)
         async with running(database, together):
             await collector.store(leg("call"))
 
@@ -322,7 +324,7 @@ async def test_a_slow_stage_does_not_put_back_what_another_knew_better(
                 return await decided(database) == {1: "1 2", 2: "1 2"}
 
             await until(both, "the faster stage has decided the call")
-        release.set()
+        slow.release.set()
         await nothing_waits(database)
 
     assert await decided(database) == {1: "1 2", 2: "1 2"}
@@ -348,13 +350,7 @@ async def test_the_work_of_a_stage_that_died_is_done_by_another(
     dsn: str, database: Database, collector: Collector
 ) -> None:
     await apply(database)
-    deciding, release = threading.Event(), threading.Event()
-
-    def stuck(legs: Sequence[Leg], directory: Directory | None, _: Sequence[CelEvent]) -> Decided:
-        deciding.set()
-        release.wait(30)
-        return together(legs, directory)
-
+    stuck = Held()
     await collector.store(leg("1"), leg("2"))
     async with Database(dsn, application="dies") as other:
         stage = asyncio.create_task(
@@ -366,12 +362,12 @@ async def test_the_work_of_a_stage_that_died_is_done_by_another(
                 rules=stuck,
             )
         )
-        await asyncio.to_thread(deciding.wait, 30)
+        await asyncio.to_thread(stuck.deciding.wait, DEADLINE)
         stage.cancel()
         await asyncio.wait([stage])
     async with running(database, together):
         await nothing_waits(database)
-    release.set()
+    stuck.release.set()
 
     assert await decided(database) == {1: "1", 2: "2"}
 
@@ -380,18 +376,12 @@ async def test_a_stage_that_is_told_to_stop_finishes_its_batch(
     database: Database, collector: Collector
 ) -> None:
     await apply(database)
-    deciding, release = threading.Event(), threading.Event()
-
-    def slow(legs: Sequence[Leg], directory: Directory | None, _: Sequence[CelEvent]) -> Decided:
-        deciding.set()
-        release.wait(30)
-        return together(legs, directory)
-
+    slow = Held()
     await collector.store(leg("1"), leg("2"), leg("3"))
     async with running(database, slow, batch_legs=2) as stopping:
-        await asyncio.to_thread(deciding.wait, 30)
+        await asyncio.to_thread(slow.deciding.wait, DEADLINE)
         stopping.set()
-        release.set()
+        slow.release.set()
 
     assert await decided(database) == {1: "1", 2: "2"}
     assert (await waiting(database, ENRICH)).legs == 1
@@ -418,12 +408,7 @@ async def test_a_database_that_cuts_every_connection_is_asked_again(
 
 async def test_a_stage_says_how_much_waits(database: Database, collector: Collector) -> None:
     await collector.store(*(leg(f"{n}") for n in range(5)))
-    release = threading.Event()
-
-    def slow(legs: Sequence[Leg], directory: Directory | None, _: Sequence[CelEvent]) -> Decided:
-        release.wait(30)
-        return together(legs, directory)
-
+    slow = Held()
     gauge = metrics.waiting_legs.labels(ENRICH)
     attributed = metrics.attributions.labels("no_directory")
     before = attributed._value.get()
@@ -433,7 +418,7 @@ async def test_a_stage_says_how_much_waits(database: Database, collector: Collec
             return gauge._value.get() == legs
 
         await until(lambda: measured(5), "the gauge says that five legs wait")
-        release.set()
+        slow.release.set()
         await until(lambda: measured(0), "the gauge says that none wait")
 
     assert attributed._value.get() == before + 5

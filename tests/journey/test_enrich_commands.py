@@ -14,14 +14,10 @@ from typing import NamedTuple
 import pytest
 from support.legs import collecting
 from support.pbx import record
-from support.waiting import DEADLINE
+from support.stages import nothing_waits, running
 
 from cdrd.cli import main
-from cdrd.enrich.stage import enrich
-from cdrd.settings import EnrichSettings
 from cdrd.store.database import Database
-from cdrd.store.legs import ENRICH
-from cdrd.store.work import waiting
 
 COMPANIES = """
 companies:
@@ -95,15 +91,8 @@ def in_database(dsn: str, work: Callable[[Database], Awaitable[None]]) -> None:
 
 async def enriched(database: Database) -> None:
     """Everything that waits is decided."""
-    stopping = asyncio.Event()
-    stage = asyncio.create_task(
-        enrich(EnrichSettings(), database=database, beat=lambda: None, stopping=stopping)
-    )
-    async with asyncio.timeout(DEADLINE):
-        while (await waiting(database, ENRICH)).legs:  # noqa: ASYNC110 - the fact is in the database
-            await asyncio.sleep(0.01)
-        stopping.set()
-        await stage
+    async with running(database):
+        await nothing_waits(database)
 
 
 def test_a_companies_file_is_checked_without_a_database(

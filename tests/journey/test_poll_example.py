@@ -55,11 +55,11 @@ class Biller:
 
     def rows(self) -> dict[int, Any]:
         """What is in the copy."""
-        with closing(sqlite3.connect(f"file:{self._path}?mode=ro", uri=True)) as copy:
-            try:
+        try:
+            with closing(sqlite3.connect(f"file:{self._path}?mode=ro", uri=True)) as copy:
                 return {n: json.loads(row) for n, row in copy.execute("SELECT * FROM record")}
-            except sqlite3.OperationalError:  # it has not made its table yet
-                return {}
+        except sqlite3.OperationalError:  # it has not made its table yet
+            return {}
 
 
 @pytest.fixture

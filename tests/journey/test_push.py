@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 from support.daemon import DaemonProcess
 from support.pbx import record
+from support.posted import SOURCES, Posted, everything
 from support.postgres import cloned
-from support.pushing import SOURCES, Posted, Pusher, everything, pusher
+from support.pushing import Pusher, pusher
 from support.waiting import wait_until
 
 from cdrd.settings import load_settings

@@ -23,7 +23,7 @@ from support.reading import (
     store_attributions,
     store_legs,
 )
-from support.waiting import until
+from support.waiting import until, until_blocked
 
 from cdrd import metrics
 from cdrd.owners import Permission
@@ -394,13 +394,10 @@ async def test_stopping_lets_a_request_that_has_begun_have_its_answer(
     locking = await database.dedicated()
     await locking.execute("BEGIN; LOCK TABLE attribution IN ACCESS EXCLUSIVE MODE")
 
-    async def blocked() -> bool:
-        return bool(await locking.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"))
-
     async with AsyncExitStack() as stack:
         served = await stack.enter_async_context(serving(database))
         reading = asyncio.create_task(served.read(token))
-        await until(blocked)
+        await until_blocked(database)
         served.stopping.set()
         await until(lambda: _refuses(served.url))
         assert not reading.done()

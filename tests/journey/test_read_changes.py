@@ -17,7 +17,7 @@ from support.reading import (
     store_legs,
     store_work,
 )
-from support.waiting import DEADLINE
+from support.waiting import until_blocked
 
 from cdrd.records import AcctId, Attribution
 from cdrd.store.attributions import write_attributions
@@ -230,10 +230,7 @@ async def test_no_change_is_missed_while_writers_commit_in_any_order(database: D
             faster = asyncio.create_task(decide_again(database, decided(2, company="globex")))
             before = await served.read(everybody, sinceRevision=0)
             assert before.acctids == []
-            async with database.connection() as observer, asyncio.timeout(DEADLINE):
-                locks = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-                while not await observer.fetchval(locks):
-                    pass
+            await until_blocked(database)
         await faster
         after = await served.read(everybody, sinceRevision=before.json["revision"])
 

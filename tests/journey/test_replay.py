@@ -16,13 +16,12 @@ from support.captured import CAPTURES
 from support.decoded import FULL, master_files
 from support.pbx import Pbx
 from support.sources import accounts_are_even, ask
+from support.stages import following
 from support.waiting import until
 
 from cdrd.cli import cli
-from cdrd.collect.stage import collect
 from cdrd.settings import SourceSettings
 from cdrd.store.database import Database
-from cdrd.store.sources import Claims
 
 BAD = b'"acme","101"\n'
 
@@ -43,30 +42,14 @@ class Commands:
 
     async def collect(self, database: Database, *, records: int) -> None:
         """Collects until so many records are accounted for."""
-        stopping = asyncio.Event()
-        claims = Claims(database, "test")
 
         async def enough() -> bool:
             counted = await ask(database, "SELECT coalesce(sum(records), 0)::int FROM position")
             return bool(counted == [(records,)])
 
-        async with asyncio.TaskGroup() as tasks:
-            for source in self.sources:
-                tasks.create_task(
-                    collect(
-                        SourceSettings.model_validate(source),
-                        database=database,
-                        claims=claims,
-                        batch_bytes=65536,
-                        beat=lambda: None,
-                        stopping=stopping,
-                    )
-                )
-            try:
-                await until(enough)
-            finally:
-                stopping.set()
-        await claims.close()
+        sources = [SourceSettings.model_validate(source) for source in self.sources]
+        async with following(database, *sources):
+            await until(enough, f"{records} records are accounted for")
 
 
 @pytest.fixture

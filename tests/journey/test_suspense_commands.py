@@ -9,15 +9,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from support.pbx import record
-from support.waiting import DEADLINE
+from support.stages import following
+from support.waiting import until
 
 from cdrd.cli import cli
-from cdrd.collect.stage import collect
 from cdrd.errors import NotFound
 from cdrd.records import SourceKind
 from cdrd.settings import SourceSettings
 from cdrd.store.database import Database
-from cdrd.store.sources import Claims
 from cdrd.store.suspense import waiting_suspense
 
 COLUMNS = [
@@ -68,24 +67,13 @@ class Commands:
 async def collected(dsn: str, path: Path, *, suspended: int) -> None:
     """Collects until so many records are in suspense."""
     source = SourceSettings(name="pbx1", kind=SourceKind.ASTERISK_CSV, path=str(path))
-    stopping = asyncio.Event()
-    async with Database(dsn) as database, asyncio.TaskGroup() as tasks:
-        claims = Claims(database, "test")
-        tasks.create_task(
-            collect(
-                source,
-                database=database,
-                claims=claims,
-                batch_bytes=65536,
-                beat=lambda: None,
-                stopping=stopping,
-            )
-        )
-        async with asyncio.timeout(DEADLINE):
-            while len(await waiting_suspense(database)) < suspended:  # noqa: ASYNC110 - polled
-                await asyncio.sleep(0.01)
-        stopping.set()
-    await claims.close()
+    async with Database(dsn) as database:
+
+        async def enough() -> bool:
+            return len(await waiting_suspense(database)) >= suspended
+
+        async with following(database, source):
+            await until(enough, "they are in suspense")
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from support.daemon import DaemonProcess
-from support.pushing import THREECX
-from support.waiting import wait_until
+from support.posted import THREECX
+from support.waiting import DEADLINE, wait_until
 
 
 def record(number: int) -> bytes:
@@ -50,7 +50,7 @@ def test_a_3cx_that_connects_is_listened_to(tmp_path: Path, dsn: str) -> None:
 
 def test_a_3cx_that_listens_is_connected_to_again_and_again(tmp_path: Path, dsn: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as pbx:
-        pbx.settimeout(30)
+        pbx.settimeout(DEADLINE)
         daemon = daemon_with(tmp_path, dsn, connect=f"127.0.0.1:{pbx.getsockname()[1]}")
         for number in range(2):
             connection, _ = pbx.accept()

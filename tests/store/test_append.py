@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime
 
 import pytest
-from support.waiting import DEADLINE
+from support.waiting import until, until_blocked
 
 from cdrd.errors import Conflict, RowRefused
 from cdrd.records import (
@@ -93,9 +93,7 @@ async def test_a_former_owner_can_store_nothing(database: Database) -> None:
     claims, claim = await claimed(database)
     await claims.close()
     others = Claims(database, "other")
-    async with asyncio.timeout(DEADLINE):
-        while await others.claim(claim.source_id) is None:  # noqa: ASYNC110 - a free lock tells nobody
-            await asyncio.sleep(0.01)
+    await until(lambda: others.claim(claim.source_id), "the source is free")
     with pytest.raises(Conflict):
         await append(database, Batch(claim, at(100, 2), 0, rows=[row(1)]))
     await others.close()
@@ -112,11 +110,9 @@ async def test_acctid_is_in_commit_order_while_a_writer_stalls(database: Databas
             asyncio.create_task(append(database, Batch(claim, at(10, 1), 0, rows=[row(n)])))
             for n in (2, 3)
         ]
+        await until_blocked(database, 2)
         async with database.connection() as reader:
-            blocked = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-            async with asyncio.timeout(DEADLINE):
-                while await reader.fetchval(blocked) < 2:
-                    seen.append(await last_acctid(reader))
+            seen.append(await last_acctid(reader))
         await stalled.execute(
             "INSERT INTO leg SELECT 2 + n, source_id, file_id, line, byte_offset, calldate, answerdate,"
             " enddate, clid, src, dst, dcontext, channel, dstchannel, lastapp, lastdata, duration,"

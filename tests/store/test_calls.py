@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 from support.legs import START
-from support.waiting import DEADLINE
+from support.waiting import until
 
 from cdrd.calls import CallLeg, CallRecord, Confidence, EndReason, LegRole
 from cdrd.records import AcctId, Attribution
@@ -143,9 +143,7 @@ async def test_what_waits_for_a_stage_may_belong_to_any_call(database: Database)
         )
         assert await settle_calls(database, most=10) == 0
         await connection.execute("DELETE FROM work")
-        async with asyncio.timeout(DEADLINE):
-            while not await settle_calls(database, most=10):
-                pass
+        await until(lambda: settle_calls(database, most=10), "the call is settled")
     assert (await row_of(database, 1))["settled_by"] == "quiet"
 
 

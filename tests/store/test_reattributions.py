@@ -6,6 +6,7 @@ import asyncio
 from datetime import timedelta
 
 from support.reading import MORNING, decided, store_attributions, store_legs
+from support.waiting import until_blocked
 
 from cdrd.records import AcctId, Direction
 from cdrd.store.database import Database
@@ -71,8 +72,8 @@ async def test_what_somebody_is_deciding_is_decided_once_more(database: Database
         async with database.transaction() as connection:
             assert await claim_work(connection, STAGE, most_legs=1000) == [(1, 3)]
             asking = tasks.create_task(again(database, (1, 3)))
-            done, _ = await asyncio.wait([asking], timeout=0.1)
-            assert not done
+            await until_blocked(database)
+            assert not asking.done()
             await finish_work(connection, STAGE, [(AcctId(1), AcctId(3))])
         await asking
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from click.testing import CliRunner
 from support.captured import master_rows
 from support.sources import FileSource, ask, file_source
-from support.waiting import DEADLINE
+from support.waiting import until
 
 from cdrd.cli import cli
 from cdrd.collect.reporter import Reporter
@@ -79,10 +79,12 @@ async def test_a_source_is_collected_as_long_as_somebody_claims_it(
         rejected = Rejected(b"?", 11, 0, Reason.TOO_FEW_COLUMNS, "too few")
         await source.store(master_rows("main")[:10], [rejected])
         assert "hq (asterisk-csv, PBX hq): collecting" in await status()
-    async with asyncio.timeout(DEADLINE):
-        while "hq (asterisk-csv, PBX hq): not collected" not in await status():
-            pass
-    told = await status()
+
+    async def ended() -> str | None:
+        said = await status()
+        return said if "hq (asterisk-csv, PBX hq): not collected" in said else None
+
+    told = await until(ended, "the source is not collected any more")
 
     assert "pushed (asterisk-csv, PBX branch): open" in told
     assert "records 11: legs 10, events 0, suspended 1, duplicates 0" in told

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from support.legs import collecting, leg
-from support.waiting import DEADLINE
+from support.waiting import until, until_blocked
 
 from cdrd.errors import RowRefused
 from cdrd.records import AcctId, Attribution, Direction, UnattributedReason
@@ -72,9 +72,9 @@ async def test_the_work_of_a_killed_worker_is_free_again(database: Database) -> 
     assert await claim_work(worker, ENRICH, most_legs=10) == [(1, 5)]
     worker.terminate()
 
-    async with database.connection() as connection, asyncio.timeout(DEADLINE):
-        while await claim_work(connection, ENRICH, most_legs=10) != [(1, 5)]:
-            pass
+    async with database.connection() as connection:
+        claimed = await until(lambda: claim_work(connection, ENRICH, most_legs=10))
+    assert claimed == [(1, 5)]
 
 
 async def test_a_large_range_is_done_in_pieces_and_waits_as_long_as_it_did(
@@ -144,9 +144,7 @@ async def test_a_slow_worker_that_stalls_while_it_writes_is_overwritten(database
         faster = asyncio.create_task(
             write(database, decided(1, "late"), decided(2, "late"), seen=2)
         )
-        async with database.connection() as observer, asyncio.timeout(DEADLINE):
-            while not await observer.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
-                pass
+        await until_blocked(database)
     await faster
 
     row = await known_of(database, 1)
@@ -188,9 +186,8 @@ async def test_revisions_are_in_commit_order_while_a_writer_stalls(database: Dat
     async with database.transaction() as stalled:
         await write_attributions(stalled, [decided(1)], Known(AcctId(1), 1))
         other = asyncio.create_task(write(database, decided(2), seen=2))
-        async with database.connection() as observer, asyncio.timeout(DEADLINE):
-            while not await observer.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
-                assert await attribution_of(database, AcctId(2)) is None
+        await until_blocked(database)
+        assert await attribution_of(database, AcctId(2)) is None
     await other
 
     revisions = [(await known_of(database, acctid))["revision"] for acctid in (1, 2)]
@@ -207,9 +204,7 @@ async def test_who_waits_for_the_writers_sees_what_they_wrote(database: Database
             return await attribution_of(database, AcctId(1))
 
         looking = asyncio.create_task(look())
-        async with database.connection() as observer, asyncio.timeout(DEADLINE):
-            while not await observer.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
-                pass
+        await until_blocked(database)
     assert await looking is not None
 
 

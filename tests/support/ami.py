@@ -36,6 +36,15 @@ CDR = {
 """A Cdr event with two mappings, the last of them under a name that callers can't know."""
 
 MAPPINGS = {"LinkedID": "linkedid", "Sequence-k3v9x2": "sequence"}
+CAPTURED_MAPPINGS = {
+    "LinkedID": "linkedid",
+    "Sequence": "sequence",
+    "PeerAccount": "peeraccount",
+    "TrunkName": "trunkname",
+    "DialFull": "dialfull",
+    "AuthUser": "authuser",
+}
+"""Those of the PBX that the captures are of."""
 
 
 def block(name: str, fields: Mapping[str, str]) -> bytes:

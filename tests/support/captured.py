@@ -15,17 +15,10 @@ from cdrd.decode.copytext import copy_row
 from cdrd.decode.decoders import Shape, row_decoder_for
 from cdrd.decode.event_rows import Place, cel_row, queue_row
 from cdrd.records import Chunk, Decoded, Rejected, SourceKind
+from support.ami import CAPTURED_MAPPINGS
 from support.decoded import CAPTURES, CUSTOM_ZONES, FULL, ZONES, master_files
 
 ZONE = "America/New_York"
-_MAPPINGS = {
-    "LinkedID": "linkedid",
-    "Sequence": "sequence",
-    "PeerAccount": "peeraccount",
-    "TrunkName": "trunkname",
-    "DialFull": "dialfull",
-    "AuthUser": "authuser",
-}
 
 
 def _rows(shape: Shape, files: list[Path]) -> Iterator[str]:
@@ -75,7 +68,7 @@ def queue_event_rows(capture: str) -> list[str]:
 
 
 def _heard(file: str) -> Iterator[Decoded | CelEvent | QueueEvent]:
-    reader = AmiReader(ZONE, _MAPPINGS)
+    reader = AmiReader(ZONE, CAPTURED_MAPPINGS)
     stream = AmiStream(reader.orders)
     data = gzip.decompress((CAPTURES / "main" / file).read_bytes())
     for message in [*stream.feed(data), *stream.ended()]:

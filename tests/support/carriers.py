@@ -13,7 +13,7 @@ from cdrd.cli import cli
 from cdrd.store.database import Database
 from support.sources import ask
 
-MAPPING = {
+MAPPING: dict[str, Any] = {
     "columns": {
         "carrier_call_id": "ID",
         "date": "Start",

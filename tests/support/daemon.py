@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
 from base64 import b64encode
 from dataclasses import dataclass, field
-from pathlib import Path
+from http.client import HTTPException
 from typing import Any
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+from support.program import Program
 from support.waiting import DEADLINE, wait_until
 
 LOGIN, PASSWORD = "poller", "a long enough password"
@@ -32,10 +31,11 @@ def cdrd(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
 
 
 @dataclass
-class DaemonProcess:
+class DaemonProcess(Program):
     """`cdrd run` with settings of its own."""
 
-    folder: Path
+    name = "cdrd"
+
     dsn: str
     sources: list[dict[str, Any]]
     more: dict[str, Any] = field(default_factory=dict)
@@ -43,25 +43,16 @@ class DaemonProcess:
     prefix: tuple[str, ...] = ()
     """What it is started by: a program that takes something away from it."""
     environment: dict[str, str] = field(default_factory=dict)
-    process: subprocess.Popen[bytes] | None = None
-    url: str = ""
-
-    @property
-    def config(self) -> Path:
-        return self.folder / "cdrd.yaml"
-
-    @property
-    def log_path(self) -> Path:
-        return self.folder / "cdrd.log"
+    url: str = field(default="", init=False)
 
     def write_config(self) -> None:
-        """JSON is YAML."""
+        """JSON is YAML. No leg is served undecided because the machine is slow."""
         settings = {
             "database": {"dsn": self.dsn},
             "sources": self.sources,
-            "serve": {"port": "0"},
             "logs": {"form": "json"},
             **self.more,
+            "serve": {"port": "0", "deadline": "1h", **self.more.get("serve", {})},
         }
         self.config.write_text(json.dumps(settings, indent=1))
 
@@ -76,68 +67,21 @@ class DaemonProcess:
 
     def spawn(self) -> None:
         """Starts it without waiting for anything."""
-        with self.log_path.open("ab") as log:
-            self._log_start = log.tell()
-            self.process = subprocess.Popen(
-                [
-                    *self.prefix, sys.executable, "-m", "cdrd", "-c", str(self.config), "run",
-                    *(word for role in self.roles for word in ("--role", role)),
-                ],
-                stdout=log,
-                stderr=log,
-                env={**os.environ, **self.environment},
-            )  # fmt: skip
+        roles = [word for role in self.roles for word in ("--role", role)]
+        self.launch(
+            "-c", str(self.config), "run", *roles, prefix=self.prefix, environment=self.environment
+        )
 
     def start(self) -> None:
         """Starts it and waits until it serves."""
         self.spawn()
         self.wait_ready()
 
-    def events(self, name: str) -> list[dict[str, Any]]:
-        """The events of that name which this run has logged."""
-        with self.log_path.open("rb") as log:
-            log.seek(self._log_start)
-            lines = log.read().decode(errors="replace").splitlines()
-        found = []
-        for line in lines:
-            try:
-                event = json.loads(line)
-            except ValueError:
-                continue
-            if event.get("event") == name:
-                found.append(event)
-        return found
-
     def wait_ready(self) -> None:
         """Until it has said where it listens, and all its parts run."""
-
-        def started() -> bool:
-            assert self.process is not None
-            if self.process.poll() is not None:
-                raise AssertionError(self.log_path.read_text()[-4000:])
-            return bool(self.events("started"))
-
-        wait_until(started, what="the daemon has started")
+        self.wait_for("started")
         listening = self.events("listening")
         self.url = listening[-1]["url"].rstrip("/") if listening else ""
-
-    def send(self, number: signal.Signals) -> None:
-        assert self.process is not None
-        os.kill(self.process.pid, number)
-
-    def kill(self) -> None:
-        """Kill -9: no chance to say goodbye."""
-        assert self.process is not None
-        self.process.kill()
-        self.process.wait()
-
-    def stop(self) -> int:
-        """SIGTERM, and the exit code."""
-        if self.process is None:
-            return 0
-        if self.process.poll() is None:
-            self.process.terminate()
-        return self.process.wait(timeout=DEADLINE)
 
     def read(self, **scope: Any) -> dict[str, Any]:
         """One page of /rest/call/read; a dictionary with result `away` when nobody answers."""
@@ -154,7 +98,7 @@ class DaemonProcess:
         except HTTPError as error:
             with error:
                 page = json.load(error)
-        except (URLError, ConnectionError, TimeoutError):
+        except (OSError, HTTPException):
             page = {"result": "away"}
         return page
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from cdrd.collect.drops import DropFolder
 from cdrd.collect.follow import Reading
 from cdrd.collect.happened import Happened, What
 from cdrd.collect.paths import SourceFiles
@@ -63,11 +64,12 @@ class Store:
         return sum(position.unread_bytes for position in self.positions.values())
 
 
-class Followed:
-    """A source that is followed in steps."""
+class InSteps:
+    """What a source hands over is taken and stored piece by piece, and time passes as the test says."""
 
-    def __init__(self, path: Path | str, *, batch_bytes: int = 4096) -> None:
-        self.path = Path(path)
+    files: SourceFiles | DropFolder
+
+    def __init__(self, batch_bytes: int) -> None:
         self.store = Store()
         self.now = 1000.0
         self.told: list[Happened] = []
@@ -77,6 +79,30 @@ class Followed:
             clock=lambda: datetime(2000, 1, 1, tzinfo=UTC),  # no file is old by its date
             stopwatch=lambda: self.now,
         )
+
+    def resume(self) -> None:
+        """The same process, after a fault of the database."""
+        self.files.resume(sorted(self.store.positions.values(), key=lambda p: -(p.file_id or 0)))
+
+    def take(self, seconds: float) -> Taken | None:
+        """What there is so much later."""
+        self.now += seconds
+        taken = self.files.take()
+        self.told += self.files.happened()
+        return taken
+
+    def heard(self, what: What) -> list[Happened]:
+        return [fact for fact in self.told if fact.what is what]
+
+
+class Followed(InSteps):
+    """A source that is followed."""
+
+    files: SourceFiles
+
+    def __init__(self, path: Path | str, *, batch_bytes: int = 4096) -> None:
+        super().__init__(batch_bytes)
+        self.path = Path(path)
         self.start()
 
     def start(self) -> None:
@@ -84,20 +110,13 @@ class Followed:
         self.files = SourceFiles(str(self.path), ROTATED, self._reading)
         self.resume()
 
-    def resume(self) -> None:
-        """The same process, after a fault of the database."""
-        self.files.resume(sorted(self.store.positions.values(), key=lambda p: -(p.file_id or 0)))
-
     def restart(self) -> None:
         """Killed, and started again."""
         self.files.close()
         self.start()
 
-    def take(self) -> Taken | None:
-        self.now += 0.2
-        taken = self.files.take()
-        self.told += self.files.happened()
-        return taken
+    def take(self, seconds: float = 0.2) -> Taken | None:
+        return super().take(seconds)
 
     def read(self) -> Counter[str]:
         """Reads and stores until nothing comes any more; returns all that is stored."""
@@ -114,9 +133,6 @@ class Followed:
         self.read()
         self.now += 10
         return self.read()
-
-    def heard(self, what: What) -> list[Happened]:
-        return [fact for fact in self.told if fact.what is what]
 
 
 def texts(*names: str) -> Counter[str]:

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import signal
-import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,29 +13,23 @@ from typing import Any
 
 from cdrd.store.database import Database
 from support.daemon import DaemonProcess, cdrd
+from support.ports import held_port
+from support.program import Program
 from support.pushing import pusher
 from support.sources import ask
-from support.waiting import DEADLINE, wait_until
+from support.waiting import wait_until
 
 
 @dataclass
-class ForwarderProcess:
+class ForwarderProcess(Program):
     """`cdrd forward` with settings of its own."""
 
-    folder: Path
+    name = "forward"
+
     url: str
     token: str
     sources: list[dict[str, Any]]
     collector: dict[str, Any] = field(default_factory=dict)
-    process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def config(self) -> Path:
-        return self.folder / "forward.yaml"
-
-    @property
-    def log_path(self) -> Path:
-        return self.folder / "forward.log"
 
     def write_config(self) -> None:
         """JSON is YAML; the token is in a file beside it."""
@@ -53,57 +43,15 @@ class ForwarderProcess:
 
     def start(self) -> None:
         """Starts it without waiting for anything."""
-        with self.log_path.open("ab") as log:
-            self._log_start = log.tell()
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "cdrd", "forward", "--config", str(self.config)],
-                stdout=log,
-                stderr=log,
-            )
+        self.launch("forward", "--config", str(self.config))
 
     def check(self) -> subprocess.CompletedProcess[str]:
         """`cdrd forward --check`."""
         return cdrd("forward", "--config", str(self.config), "--check")
 
-    def events(self, name: str) -> list[dict[str, Any]]:
-        """The events of that name which this run has logged."""
-        lines = self.log_path.read_bytes()[self._log_start :].decode().splitlines()
-        found = [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
-        return [event for event in found if event["event"] == name]
-
-    def wait_for(self, name: str, **options: Any) -> dict[str, Any]:
-        """The first event of that name, once it is logged."""
-
-        def said() -> list[dict[str, Any]]:
-            assert self.process is not None
-            assert self.process.poll() is None, self.log_path.read_text()[-4000:]
-            return self.events(name)
-
-        found: list[dict[str, Any]] = wait_until(said, what=name, **options)
-        return found[0]
-
-    def send(self, number: signal.Signals) -> None:
-        assert self.process is not None
-        os.kill(self.process.pid, number)
-
-    def kill(self) -> None:
-        """Kill -9: no chance to say goodbye."""
-        if self.process is not None and self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-
-    def stop(self) -> int:
-        """SIGTERM, and the exit code."""
-        if self.process is None:
-            return 0
-        if self.process.poll() is None:
-            self.process.terminate()
-        return self.process.wait(timeout=DEADLINE)
-
     def memory_kib(self) -> int:
         """The most that it ever had in memory."""
-        assert self.process is not None
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        status = Path(f"/proc/{self.pid}/status").read_text()
         [line] = [line for line in status.splitlines() if line.startswith("VmHWM:")]
         return int(line.split()[1])
 
@@ -161,23 +109,17 @@ def collecting(
     folder: Path, dsn: str, sources: list[dict[str, Any]], **serve: Any
 ) -> Iterator[Collector]:
     """A collector, and its end. It has the same port each time that it is started."""
-    settings = {"serve": {"port": str(free_port()), **serve}}
-    daemon = DaemonProcess(folder, dsn, [{"forward": "true", **one} for one in sources], settings)
-    daemon.write_config()
-    daemon.start()
-    try:
-        token = pusher(daemon, "branch", *(source["name"] for source in sources)).token
-        yield Collector(daemon, dsn, token)
-    finally:
-        if daemon.process is not None and daemon.process.poll() is None:
+    with held_port() as port:
+        settings = {"serve": {"port": str(port), **serve}}
+        taken = [{"forward": "true", **one} for one in sources]
+        daemon = DaemonProcess(folder, dsn, taken, settings)
+        daemon.write_config()
+        daemon.start()
+        try:
+            token = pusher(daemon, "branch", *(source["name"] for source in sources)).token
+            yield Collector(daemon, dsn, token)
+        finally:
             daemon.kill()
-
-
-def free_port() -> int:
-    """A port that a daemon may have each time that it is started."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 @contextmanager

@@ -8,10 +8,11 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from enum import StrEnum
 from typing import NamedTuple
+
+from support.loopback import Loopback, listening
 
 _SLOW = 10
 """Pieces of what is said that a slow line delays before it is cut."""
@@ -38,25 +39,18 @@ class _Drawn(NamedTuple):
     after: int
 
 
-class Line:
-    """Listens on loopback and passes bytes on to a port, as the fates have it."""
+class Line(Loopback):
+    """Passes bytes on to a port, as the fates have it."""
 
     def __init__(self, port: int, seed: int, weights: dict[Fate, int]) -> None:
+        super().__init__()
         self._to = port
         self._chance = random.Random(seed)
         self._weights = weights
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self._lock = threading.Lock()
-        self._open: set[socket.socket] = set()
         self.is_good = False
         """From now on everything passes."""
         self.met: dict[Fate, int] = dict.fromkeys(Fate, 0)
         """How many connections met each fate."""
-
-    @property
-    def port(self) -> int:
-        number: int = self._socket.getsockname()[1]
-        return number
 
     def counts(self) -> list[int]:
         """How many connections met each of the fates there are."""
@@ -65,25 +59,7 @@ class Line:
     def heal(self) -> None:
         """Ends what there is, and spares whatever comes."""
         self.is_good = True
-        self._hang_up()
-
-    def listen(self) -> None:
-        """Until it is closed."""
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self._socket.accept()
-                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
-
-    def close(self) -> None:
-        self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
-        self._hang_up()
-
-    def _hang_up(self) -> None:
-        with self._lock:
-            for one in self._open:
-                with contextlib.suppress(OSError):
-                    one.shutdown(socket.SHUT_RDWR)
+        self.hang_up()
 
     def _draw(self) -> _Drawn:
         with self._lock:
@@ -98,17 +74,14 @@ class Line:
             contextlib.suppress(OSError),
             client,
             socket.create_connection(("127.0.0.1", self._to)) as server,
+            self.opened(client, server),
         ):
-            with self._lock:
-                self._open |= {client, server}
             up = threading.Thread(
                 target=self._carry, args=(client, server, drawn if drawn.upward else None)
             )
             up.start()
             self._carry(server, client, None if drawn.upward else drawn)
             up.join()
-            with self._lock:
-                self._open -= {client, server}
 
     def _carry(self, source: socket.socket, target: socket.socket, drawn: _Drawn | None) -> None:
         left, slow = (drawn.after if drawn is not None else 0), _SLOW
@@ -147,14 +120,6 @@ def _end(fate: Fate, source: socket.socket, target: socket.socket) -> None:
             one.shutdown(socket.SHUT_RDWR)
 
 
-@contextmanager
-def bad_line(port: int, seed: int, **weights: int) -> Iterator[Line]:
+def bad_line(port: int, seed: int, **weights: int) -> AbstractContextManager[Line]:
     """A line to that port, as long as the block lasts; weights by fate."""
-    line = Line(port, seed, {Fate(name): weight for name, weight in weights.items()})
-    thread = threading.Thread(target=line.listen, daemon=True)
-    thread.start()
-    try:
-        yield line
-    finally:
-        line.close()
-        thread.join()
+    return listening(Line(port, seed, {Fate(name): weight for name, weight in weights.items()}))

@@ -12,62 +12,49 @@ from collections.abc import Sequence
 from hashlib import md5
 from itertools import pairwise
 
+from support.loopback import Loopback
 from support.waiting import DEADLINE
 
 _GREETING = b"Asterisk Call Manager/11.0.0\r\n"
 _CHALLENGE = "301274817"
 
 
-class Manager(threading.Thread):
-    """Listens, lets in who knows the secret, and answers; the test says the rest."""
+class Manager(Loopback):
+    """Lets in who knows the secret, and answers; the test says the rest."""
 
     def __init__(
         self, *, secret: str = "s3cret", tls: ssl.SSLContext | None = None, at_once: bytes = b""
     ) -> None:
-        super().__init__(daemon=True)
+        super().__init__()
         self._at_once = at_once
         """It says this in one breath with its answer to the login."""
         self._secret = secret
         self._tls = tls
-        self._socket = socket.create_server(("127.0.0.1", 0))
         self._lines: queue.Queue[Line] = queue.Queue()
-        self._open: list[socket.socket] = []
         self.logins: list[dict[str, str]] = []
         self.is_mute = False
         """It answers nothing any more."""
 
     @property
     def address(self) -> str:
-        return f"127.0.0.1:{self._socket.getsockname()[1]}"
-
-    def run(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = self._socket.accept()
-                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+        return f"127.0.0.1:{self.port}"
 
     def connected(self) -> Line:
         """The next connection that logs in."""
         return self._lines.get(timeout=DEADLINE)
 
-    def close(self) -> None:
-        for connection in (self._socket, *self._open):
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-            connection.close()
-
-    def _serve(self, connection: socket.socket) -> None:
+    def _serve(self, client: socket.socket) -> None:
         with contextlib.suppress(OSError):
             if self._tls is not None:
-                connection = self._tls.wrap_socket(connection, server_side=True)
-            self._open.append(connection)
-            connection.sendall(_GREETING)
-            line = Line(connection)
-            waiting = b""
-            while data := connection.recv(4096):
-                *actions, waiting = (waiting + data).split(b"\r\n\r\n")
-                for action in actions:
-                    self._answer(line, dict(_field(text) for text in action.split(b"\r\n")))
+                client = self._tls.wrap_socket(client, server_side=True)
+            with client, self.opened(client):
+                client.sendall(_GREETING)
+                line = Line(client)
+                waiting = b""
+                while data := client.recv(4096):
+                    *actions, waiting = (waiting + data).split(b"\r\n\r\n")
+                    for action in actions:
+                        self._answer(line, dict(_field(text) for text in action.split(b"\r\n")))
 
     def _answer(self, line: Line, action: dict[str, str]) -> None:
         if self.is_mute:

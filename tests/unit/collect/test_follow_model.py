@@ -41,10 +41,12 @@ class FollowedFiles(RuleBasedStateMachine):
         self.rotations = 0
 
     def teardown(self) -> None:
-        self.settle()
-        self.check()
-        self.followed.files.close()
-        shutil.rmtree(self.folder)
+        try:
+            self.settle()
+            self.check()
+        finally:
+            self.followed.files.close()
+            shutil.rmtree(self.folder)
 
     # What the PBX does
 

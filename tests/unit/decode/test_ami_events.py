@@ -11,7 +11,7 @@ from functools import cache
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.ami import CDR, MAPPINGS, block, cdr_block, messages
+from support.ami import CAPTURED_MAPPINGS, CDR, MAPPINGS, block, cdr_block, messages
 from support.decoded import CAPTURES, FULL, legs_of, master_files
 from support.events import cel_stored, queue_stored
 
@@ -28,14 +28,6 @@ from cdrd.records import Chunk, Decoded, Leg, Reason, Rejected, SourceKind
 
 ZONE = "America/New_York"
 NOW = datetime(2026, 11, 21, 19, tzinfo=UTC)
-CAPTURED_MAPPINGS = {
-    "LinkedID": "linkedid",
-    "Sequence": "sequence",
-    "PeerAccount": "peeraccount",
-    "TrunkName": "trunkname",
-    "DialFull": "dialfull",
-    "AuthUser": "authuser",
-}
 READER = AmiReader(ZONE, MAPPINGS)
 
 Read = Decoded | CelEvent | QueueEvent | Rejected | None

@@ -7,7 +7,7 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.pushing import FREESWITCH_XML, GRANDSTREAM, asterisk_json, freeswitch
+from support.posted import FREESWITCH_XML, GRANDSTREAM, asterisk_json, freeswitch
 
 from cdrd.decode.bodies import Row, document, records
 from cdrd.decode.decoders import Shape

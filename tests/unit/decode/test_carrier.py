@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.carriers import MAPPING
 
 from cdrd.beside import CarrierRow
 from cdrd.decode.carrier import _parsed, carrier_rows
@@ -19,19 +20,7 @@ from cdrd.decode.carrier_mapping import CarrierMapping
 from cdrd.decode.carrier_values import Times
 from cdrd.records import Reason, Rejected
 
-MAPPING = CarrierMapping(
-    columns={
-        "carrier_call_id": "ID",
-        "date": "Start",
-        "caller": "From",
-        "called": "To",
-        "duration": "Seconds",
-        "cost": "Cost",
-        "charge_band": "Band",
-    },
-    currency="GBP",
-    zone="Europe/London",
-)
+ALPHA = CarrierMapping(**MAPPING)
 HEADER = "ID,Start,From,To,Seconds,Cost,Band,Note\n"
 ROW = "x1,2026-07-01 13:24:47,01632960111,+33145678901,61,0.0250,FR-FIX,\n"
 NUMBERED = CarrierMapping(
@@ -41,12 +30,12 @@ NUMBERED = CarrierMapping(
 )
 
 
-def rows(text: str | bytes, mapping: CarrierMapping = MAPPING) -> list[CarrierRow | Rejected]:
+def rows(text: str | bytes, mapping: CarrierMapping = ALPHA) -> list[CarrierRow | Rejected]:
     data = text if isinstance(text, bytes) else text.encode(mapping.encoding)
     return list(carrier_rows(data.splitlines(keepends=True), mapping))
 
 
-def row(text: str | bytes, mapping: CarrierMapping = MAPPING) -> CarrierRow:
+def row(text: str | bytes, mapping: CarrierMapping = ALPHA) -> CarrierRow:
     (found,) = rows(text, mapping)
     assert isinstance(found, CarrierRow), found
     return found
@@ -56,7 +45,7 @@ def read(text: str, **options: Any) -> CarrierRow:
     return row(text, replace(NUMBERED, **options))
 
 
-def rejected(text: str | bytes, mapping: CarrierMapping = MAPPING) -> Rejected:
+def rejected(text: str | bytes, mapping: CarrierMapping = ALPHA) -> Rejected:
     (found,) = rows(text, mapping)
     assert isinstance(found, Rejected), found
     return found
@@ -95,7 +84,7 @@ def test_names_of_columns_may_be_written_otherwise_and_a_mark_before_them_is_no_
 
 
 def test_heads_and_feet_are_skipped_and_lines_counted_all_the_same() -> None:
-    mapping = replace(MAPPING, header_lines=3, footer_lines=2)
+    mapping = replace(ALPHA, header_lines=3, footer_lines=2)
     found = rows(f"Report\n\n{HEADER}{ROW}\n{ROW}Total,2\n\nEnd\n\n", mapping)
     assert [each.line for each in found if isinstance(each, CarrierRow)] == [4, 6]
     assert len(found) == 2
@@ -287,7 +276,7 @@ def test_a_mapping_that_makes_no_sense_is_told_everything() -> None:
         *["delimiter", "quote", "encoding", "date_format", "zone"],
         *["footer_lines", "currency", "cost_unit"],
     ]
-    assert (MAPPING.problems(), NUMBERED.problems()) == ([], [])
+    assert (ALPHA.problems(), NUMBERED.problems()) == ([], [])
     assert replace(NUMBERED, encoding="nonsense", date_format="%Y%").problems() != []
     assert replace(NUMBERED, date_format="").problems() != []
 

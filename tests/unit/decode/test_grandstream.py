@@ -10,39 +10,16 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.posted import GRANDSTREAM
 
 from cdrd.decode.grandstream import COLUMNS, grandstream_csv, grandstream_json
 from cdrd.records import Decoded, Leg, Reason, Rejected
 
 ZONE = ZoneInfo("America/New_York")
-RECORD = {
-    "AcctId": "61",
-    "accountcode": "",
-    "src": "1001",
-    "dst": "1002",
-    "dcontext": "from-internal",
-    "clid": '"Archer, Alice" <1001>',
-    "channel": "PJSIP/1001-00000001",
-    "dstchannel": "PJSIP/1002-00000002",
-    "lastapp": "Dial",
-    "lastdata": "PJSIP/1002,60,tT",
-    "start": "2026-11-21 13:24:47",
-    "answer": "2026-11-21 13:24:50",
-    "end": "2026-11-21 13:25:00",
-    "duration": "13",
-    "billsec": "10",
-    "disposition": "ANSWERED",
-    "amaflags": "DOCUMENTATION",
-    "uniqueid": "1795285487.10",
-    "userfield": "EXT",
-    "channel_ext": "1001",
-    "dstchannel_ext": "1002",
-    "service": "s",
-}
 
 
 def as_csv(**fields: str) -> bytes:
-    return ",".join((RECORD | fields)[name] for name in COLUMNS).encode()
+    return ",".join((GRANDSTREAM | fields)[name] for name in COLUMNS).encode()
 
 
 def legs(found: list[Decoded | Rejected]) -> list[Leg]:
@@ -55,9 +32,9 @@ def from_json(said: Any) -> list[Leg]:
 
 
 def test_asterisks_fields_are_the_legs_and_the_others_are_extra() -> None:
-    (found,) = from_json({"cdr": [RECORD]})
+    (found,) = from_json({"cdr": [GRANDSTREAM]})
     assert found.calldate == datetime(2026, 11, 21, 18, 24, 47, tzinfo=UTC)
-    assert (found.clid, found.lastdata) == (RECORD["clid"], RECORD["lastdata"])
+    assert (found.clid, found.lastdata) == (GRANDSTREAM["clid"], GRANDSTREAM["lastdata"])
     assert (found.duration, found.billsec, found.amaflags) == (13, 10, 3)
     assert (found.uniqueid, found.linkedid) == ("1795285487.10", "1795285487.10")
     assert found.extra == {
@@ -69,7 +46,7 @@ def test_asterisks_fields_are_the_legs_and_the_others_are_extra() -> None:
 
 
 def test_a_session_joins_the_records_of_a_call_however_they_are_nested() -> None:
-    main = RECORD | {"session": "s-1"}
+    main = GRANDSTREAM | {"session": "s-1"}
     sub = main | {"uniqueid": "1795285488.11"}
     nested = {"cdr_root": [{"cdr": "CDR1", "main_cdr": main, "sub_cdr_1": sub}, main]}
     assert [(each.uniqueid, each.linkedid) for each in from_json(nested)] == [
@@ -86,7 +63,7 @@ def test_an_answer_without_records_has_none() -> None:
 @pytest.mark.parametrize("answer", ["", "0000-00-00 00:00:00"])
 def test_an_unanswered_call_has_no_answer(answer: str) -> None:
     unanswered = {"answer": answer, "billsec": "0", "disposition": "NO ANSWER"}
-    assert from_json({"cdr": [RECORD | unanswered]})[0].answerdate is None
+    assert from_json({"cdr": [GRANDSTREAM | unanswered]})[0].answerdate is None
     assert legs(grandstream_csv(as_csv(**unanswered), ZONE))[0].answerdate is None
 
 
@@ -95,7 +72,7 @@ def test_csv_says_the_same_as_json_though_nothing_is_quoted() -> None:
     raw = b"\r\n".join([header, as_csv(), b"", as_csv(AcctId="62", clid='"a" <1>,', lastdata="x")])
     found = grandstream_csv(raw, ZONE)
     assert [(type(each), each.line) for each in found] == [(Decoded, 2), (Rejected, 4)]
-    assert legs(found[:1]) == from_json({"cdr": [RECORD]})
+    assert legs(found[:1]) == from_json({"cdr": [GRANDSTREAM]})
 
 
 @pytest.mark.parametrize(
@@ -123,9 +100,9 @@ def test_csv_that_can_be_read_in_two_ways_is_rejected_alone(fields: dict[str, st
         (b"1", Reason.MISSING_FIELD),
         (b'{"response":{}}', Reason.MISSING_FIELD),
         (json.dumps({"cdr": [{"start": "x"}]}).encode(), Reason.MISSING_FIELD),
-        (json.dumps({"cdr": [RECORD | {"start": "x"}]}).encode(), Reason.BAD_TIME),
-        (json.dumps({"cdr": [RECORD | {"billsec": "x"}]}).encode(), Reason.BAD_NUMBER),
-        (json.dumps({"cdr": [RECORD | {"src": "\0"}]}).encode(), Reason.NUL_BYTES),
+        (json.dumps({"cdr": [GRANDSTREAM | {"start": "x"}]}).encode(), Reason.BAD_TIME),
+        (json.dumps({"cdr": [GRANDSTREAM | {"billsec": "x"}]}).encode(), Reason.BAD_NUMBER),
+        (json.dumps({"cdr": [GRANDSTREAM | {"src": "\0"}]}).encode(), Reason.NUL_BYTES),
     ],
 )
 def test_json_that_makes_no_leg_is_rejected_with_its_reason(raw: bytes, reason: Reason) -> None:
@@ -135,7 +112,7 @@ def test_json_that_makes_no_leg_is_rejected_with_its_reason(raw: bytes, reason: 
 
 
 def test_a_bad_record_takes_no_neighbour_with_it() -> None:
-    raw = json.dumps({"cdr": [RECORD, RECORD | {"duration": None}, RECORD]}).encode()
+    raw = json.dumps({"cdr": [GRANDSTREAM, GRANDSTREAM | {"duration": None}, GRANDSTREAM]}).encode()
     found = grandstream_json(raw, ZONE)
     assert [(type(each), each.line) for each in found] == [
         (Decoded, 1),
@@ -144,7 +121,7 @@ def test_a_bad_record_takes_no_neighbour_with_it() -> None:
     ]
     bad = found[1]
     assert isinstance(bad, Rejected)
-    assert json.loads(bad.raw) == RECORD | {"duration": None}
+    assert json.loads(bad.raw) == GRANDSTREAM | {"duration": None}
 
 
 @pytest.mark.parametrize(
@@ -175,9 +152,9 @@ VALUES = st.none() | st.integers() | st.floats() | st.text(max_size=9) | st.just
 @given(st.dictionaries(st.sampled_from(COLUMNS), VALUES, max_size=3), st.binary(max_size=40))
 @settings(max_examples=60, deadline=None)
 def test_anything_is_survived(fields: dict[str, Any], noise: bytes) -> None:
-    for each in grandstream_json(json.dumps({"cdr": [RECORD | fields]}).encode(), ZONE):
+    for each in grandstream_json(json.dumps({"cdr": [GRANDSTREAM | fields]}).encode(), ZONE):
         assert isinstance(each, Decoded | Rejected)
     texts = {name: text for name, text in fields.items() if isinstance(text, str)}
-    for raw in (noise, ",".join((RECORD | texts).values()).encode(errors="replace") + noise):
+    for raw in (noise, ",".join((GRANDSTREAM | texts).values()).encode(errors="replace") + noise):
         assert isinstance(grandstream_csv(raw, ZONE), list)
         assert isinstance(grandstream_json(raw, ZONE), list)

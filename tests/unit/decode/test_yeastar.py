@@ -10,42 +10,17 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.posted import YEASTAR, YEASTAR_P_SERIES
 
 from cdrd.decode.yeastar import yeastar_record
 from cdrd.records import Decoded, Leg, Reason, Rejected
 
 ZONE = ZoneInfo("Europe/London")
-NEW_CDR = {
-    "event": "NewCdr",
-    "callid": "1795285487.6",
-    "timestart": "2026-11-21 13:24:47",
-    "callfrom": "07700900123",
-    "callto": "1000",
-    "callduraction": "13",
-    "talkduraction": "10",
-    "srctrunkname": "Trunk1",
-    "dsttrcunkname": "",
-    "pincode": "",
-    "status": "ANSWERED",
-    "type": "Inbound",
-    "recording": "",
-    "didnumber": "5551000",
-    "agentringtime": "0",
-    "sn": "369152",
-}
+NEW_CDR = {"event": "NewCdr", **YEASTAR}
 P_SERIES = {
+    **YEASTAR_P_SERIES,
     "call_id": "1795285487.6",
-    "uid": "20261121132447ABCDE",
-    "time_start": "2026-11-21 13:24:47",
-    "call_from": "Alice Archer<1002>",
-    "call_to": "Bob<07700900123>",
-    "call_duration": 13,
-    "talk_duration": 10,
-    "src_trunk_name": "",
-    "dst_trunk_name": "Trunk1",
     "pin_code": "1234",
-    "status": "ANSWERED",
-    "type": "Outbound",
     "recording": "",
     "did_number": "",
     "agent_ring_time": 0,
