@@ -71,6 +71,8 @@ def is_sent_on(view: LegView) -> bool:
     """Whether the leg is the way on from a telephone that forwards its calls."""
     if view.dialler is None or view.dialler.consulting or view.consulting:
         return False
+    if view.transferrer is not None:
+        return False
     return view.origin is not view.dialler.origin and view.origin.company is not None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cdrd.enrich.found import PartyKind
 from cdrd.enrich.legview import PARKING_APPS, LegView
+from cdrd.enrich.roles import is_sent_on
 from cdrd.enrich.rules import NOT_STATION, Rules, rule
 from cdrd.enrich.rules.by_event import (
     menu_event,
@@ -94,7 +95,7 @@ def agreed_payer(view: LegView) -> CompanyId | None:
 def _situations(view: LegView) -> tuple[str, ...]:
     happened = (
         ("transfer", view.transferrer is not None),
-        ("forward", view.forwarder is not None or _is_forwarded(view)),
+        ("forward", _is_forwarded(view)),
         ("auth", view.noted_auth is not None),
     )
     direction = (view.direction.value,) if view.direction else ()
@@ -102,7 +103,10 @@ def _situations(view: LegView) -> tuple[str, ...]:
 
 
 def _is_forwarded(view: LegView) -> bool:
-    return view.dialler is not None and view.origin is not view.dialler.origin
+    """Whether it is the way on from a telephone that forwards, by a Local channel or without one."""
+    if view.forwarder is not None:
+        return view.called.kind is not PartyKind.LOCAL
+    return is_sent_on(view)
 
 
 _ROLES = frozenset({"caller", "transferrer", "forwarder", "target"})
@@ -115,7 +119,7 @@ def _role(view: LegView, role: str) -> CompanyId | None:
     if role == "transferrer":
         return view.transferrer.company if view.transferrer else None
     if role == "forwarder":
-        return view.origin.company if view.forwarder or _is_forwarded(view) else None
+        return view.origin.company if _is_forwarded(view) else None
     return first_caller(view)
 
 

@@ -497,6 +497,49 @@ def test_companies_can_say_who_pays_for_a_forwarded_call(
     assert ("north", payer) == (found.company, found.bill_to)
 
 
+@pytest.mark.parametrize(
+    ("pays", "payer"), [("{forward: caller}", "north"), ("{transfer: caller}", "south")]
+)
+def test_an_agreement_on_forwards_is_none_on_transfers(
+    tmp_path: Path, pays: str, payer: str
+) -> None:
+    """South calls north by a Local channel, and north hands it on to the outside."""
+    text = COMPANIES.replace(
+        "    contexts: [north-*]", f"    contexts: [north-*]\n    pays: {pays}"
+    )
+    local = "Local/01908555101@public-0000000a"
+    called = leg(
+        "PJSIP/south-101-01",
+        f"{local};1",
+        src="101",
+        dst="01908555101",
+        end=40,
+        lastdata="Local/01908555101@public/n",
+    )
+    talk = leg(
+        f"{local};2",
+        "PJSIP/north-101-02",
+        src="101",
+        dst="907700900123",
+        dcontext="public",
+        lastdata="PJSIP/north-101,20",
+    )
+    moved = leg(
+        f"{local};2",
+        "PJSIP/carrier-03",
+        src="101",
+        dst="907700900123",
+        dcontext="north-in",
+        start=10,
+        end=40,
+        lastdata="PJSIP/07700900123@carrier",
+    )
+
+    *_, found = attribute_call([called, talk, moved], compiled(text, tmp_path))
+
+    assert ("north", payer, "101") == (found.company, found.bill_to, found.xfer)
+
+
 def test_without_a_directory_every_leg_says_so() -> None:
     (found,) = attribute_call([leg("PJSIP/north-101-01")], None)
 
