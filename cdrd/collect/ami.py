@@ -95,6 +95,8 @@ class _Stage:
             records = await self._held.next(_EVERY)
             if records is None:
                 return
+            with suppress(Unavailable, TimeoutError):
+                claim = await storing.held(claim)
             claim = await storing.store(claim, recognition, records)
             self._held.stored(len(records))
 

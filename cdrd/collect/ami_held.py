@@ -117,6 +117,11 @@ class Storing:
             self._turns.reporter.fails("storing", str(fault) or kind)
             return None
 
+    async def held(self, claim: Claim) -> Claim:
+        """The claim, made again where the connection that held it has ended."""
+        is_held = await self._turns.claims.is_held(claim)
+        return claim if is_held else await self._claimed_again(claim)
+
     async def _claimed_again(self, claim: Claim) -> Claim:
         async with asyncio.timeout(_STORE_SECONDS):
             anew = await self._turns.claims.claim(claim.source_id)

@@ -125,7 +125,7 @@ class _Stage:
         taken = await self._read()
         while not turns.stopping.is_set():
             turns.beat()
-            await self._measure(source_id)
+            await self._measure(claim)
             if taken is None:
                 self._goes_well()
                 await turns.wait(poll)
@@ -185,13 +185,14 @@ class _Stage:
         self._goes_well()
         self._telling.stored(taken, stored)
 
-    async def _measure(self, source_id: SourceId) -> None:
+    async def _measure(self, claim: Claim) -> None:
         """Now and then, how much is unread; and whatever else is new of the source is written down."""
         if stopwatch() - self._lag_at >= _LAG_EVERY:
             self._lag_at = stopwatch()
+            await self._turns.check(claim)
             reporter = self._turns.reporter
             reporter.lags(await self._in_thread(self._files.lag), read=self._read_bytes)
-            await self._turns.beating(reporter.write(self._database, source_id))
+            await self._turns.beating(reporter.write(self._database, claim.source_id))
 
     async def _in_thread(self, work: Callable[..., _T], *arguments: Any) -> _T:
         """What a thread brings, however long it takes: whole files may have to be looked through."""

@@ -95,6 +95,11 @@ class Turns:
             await self.wait(_CLAIM_EVERY)
         return None
 
+    async def check(self, claim: Claim) -> None:
+        """Raises Conflict where another daemon may have the source by now."""
+        if not await self.beating(self.claims.is_held(claim)):
+            raise Conflict("the connection that held the claim has ended")
+
     async def _release(self) -> None:
         """What this daemon collects from no more, another one may at once."""
         if self._claimed is not None:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from cdrd.clock import stopwatch
+from cdrd.errors import Unavailable
 from cdrd.records import (
     Claim,
     FileId,
@@ -19,6 +21,11 @@ from cdrd.records import (
 from cdrd.store.database import Database, translated
 from cdrd.store.filenames import as_path, as_text
 from cdrd.store.statements import Row, statement
+
+_ASK_EVERY = 10.0
+"""Seconds between two looks whether the connection of the claims still has another end."""
+_PATIENCE = 5.0
+"""So long it has to answer."""
 
 
 async def register_source(
@@ -124,6 +131,7 @@ class Claims:
         self._locked: set[SourceId] = set()
         """The sources whose lock that connection holds."""
         self._turn = asyncio.Lock()
+        self._asked_at = float("-inf")
 
     async def claim(self, source_id: SourceId) -> Claim | None:
         """The claim on a source, or None while another daemon has it. Claiming again raises the epoch."""
@@ -136,6 +144,24 @@ class Claims:
                     connection, source_id=source_id, owner=self._owner
                 )
         return Claim(source_id, epoch)
+
+    async def is_held(self, claim: Claim) -> bool:
+        """Whether the lock is still ours: a network may forget a connection without telling either end."""
+        connection = self._connection
+        if connection is None or connection.is_closed() or claim.source_id not in self._locked:
+            return False
+        if self._turn.locked() or stopwatch() - self._asked_at < _ASK_EVERY:
+            return True
+        async with self._turn:
+            self._asked_at = stopwatch()
+            try:
+                with translated():
+                    async with asyncio.timeout(_PATIENCE):
+                        await statement("alive").value(connection)
+            except Unavailable:
+                connection.terminate()
+                return False
+        return True
 
     async def release(self, source_id: SourceId) -> None:
         """Lets another daemon have a source; does nothing where the claim is lost already."""
