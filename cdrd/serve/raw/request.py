@@ -21,6 +21,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_ACCTID = 2**63 - 1
 _LAST_DATE = 253_402_300_799_999
 """The last millisecond of the year 9999."""
+_MOST_TOLD = 20
+"""Mistakes that are told: a body of nothing else has thousands, and nobody is known to have sent it."""
 _NUMBER = re.compile(r"-?[0-9]{1,40}")
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
@@ -199,7 +201,10 @@ def _allowed(name: str, max_rows: int) -> str:
 
 
 def _refusal(error: ValidationError, *, max_rows: int = 0) -> Refusal:
-    return bad_input("; ".join(_words(problem, max_rows) for problem in error.errors()))
+    told = [_words(problem, max_rows) for problem in error.errors()[:_MOST_TOLD]]
+    if error.error_count() > _MOST_TOLD:
+        told.append(f"and {error.error_count() - _MOST_TOLD} more")
+    return bad_input("; ".join(told))
 
 
 def _words(problem: Any, max_rows: int) -> str:

@@ -52,6 +52,14 @@ def test_every_key_of_a_body_is_understood() -> None:
     )
 
 
+def test_of_thousands_of_mistakes_some_are_told() -> None:
+    """Whoever sent them need not have logged in, and is not answered at such length."""
+    message = refused({"scope": {f"key{n}": n for n in range(5000)}})
+
+    assert message.startswith('scope: there is no "key0"')
+    assert message.endswith("; and 4980 more")
+
+
 def test_settled_calls_and_changes_are_asked_for() -> None:
     assert asked({"scope": {"settled": True, "minID": 7}}).settled
     changed = asked({"scope": {"settled": False, "sinceRevision": 12.0, "maxRows": 5}})
