@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import chain
 from typing import Any
 
 from cdrd.errors import RowRefused
 from cdrd.records import AcctId, Attribution, Leg
-from cdrd.store.calls import copy_calls, note_parts, write_calls
+from cdrd.store.calls import copy_calls, write_calls
 from cdrd.store.database import Database, translated
-from cdrd.store.decided import ATTRIBUTION_COLUMNS, Decided, attribution_rows
+from cdrd.store.decided import (
+    ATTRIBUTION_COLUMNS,
+    Basis,
+    Decided,
+    Placed,
+    attribution_rows,
+    placed,
+    rules_of,
+)
 from cdrd.store.statements import Row, copy_in, statement
 from cdrd.store.work import Known, merged
 
-_WRITTEN = Attribution._fields
-_PARAMETER = {"company": "companies", "rules": "rules"}
+_WRITTEN = (*(name for name in Attribution._fields if name != "rules"), "rule_set_id", "call_id")
+_PARAMETER = {"company": "companies"}
 _WORTH_COPYING = 100
 """So many new rows are copied; fewer go with those that are decided again, for COPY is one more question."""
 
@@ -33,41 +40,49 @@ async def write_decisions(connection: Any, decided: Sequence[Decided], known: Kn
     A decision already there that knew more stays. From here on the transaction holds the revision
     counter, and nobody else writes decisions until it ends: what is not there now can be copied.
     """
-    attributions = list(chain.from_iterable([one.attributions for one in decided]))
+    attributions = placed(decided)
     if not attributions:
         return known.directory_version
     calls = [one for one in decided if one.record is not None]
     count = len(attributions) + len(calls)
     first_revision = await statement("reserve_revisions").value(connection, count=count) - count + 1
     there, directory_version = await _already_decided(connection, attributions)
-    fresh = [attribution for attribution in attributions if attribution.acctid not in there]
-    again = [attribution for attribution in attributions if attribution.acctid in there]
+    basis = Basis(known, await _rule_sets(connection, decided))
+    fresh = [one for one in attributions if one[0].acctid not in there]
+    again = [one for one in attributions if one[0].acctid in there] if there else []
     if len(fresh) < _WORTH_COPYING:
         fresh, again = [], attributions
     if fresh:
-        await _copy(connection, fresh, known, first_revision)
+        text = attribution_rows(fresh, basis, first_revision)
+        await copy_in(connection, "attribution", ATTRIBUTION_COLUMNS, text)
     if again:
-        await _decide_again(connection, again, known, first_revision + len(fresh))
-    await _write_calls(connection, calls, there, known, first_revision + len(attributions))
+        await _decide_again(connection, again, basis, first_revision + len(fresh))
+    await _write_calls(connection, calls, there, basis, first_revision + len(attributions))
     return directory_version
 
 
 async def _already_decided(
-    connection: Any, attributions: Sequence[Attribution]
+    connection: Any, attributions: Sequence[Placed]
 ) -> tuple[set[AcctId], int]:
     """Which legs somebody has decided, and the directory that is in force now."""
-    ranges = merged((attribution.acctid, attribution.acctid) for attribution in attributions)
+    ranges = merged((attribution.acctid, attribution.acctid) for attribution, _ in attributions)
     firsts, lasts = zip(*ranges, strict=True)
     row = await statement("already_decided").row(connection, firsts=firsts, lasts=lasts)
     assert row is not None  # noqa: S101 - a SELECT without FROM has one row
     return set(row["acctids"]), int(row["directory_version"])
 
 
+async def _rule_sets(connection: Any, decided: Sequence[Decided]) -> dict[str, int]:
+    """The numbers of the rules that decided these."""
+    rows = await statement("numbers_of_rule_sets").rows(connection, rules=list(rules_of(decided)))
+    return {row["said"]: row["rule_set_id"] for row in rows}
+
+
 async def _write_calls(
     connection: Any,
     calls: Sequence[Decided],
     there: set[AcctId],
-    known: Known,
+    basis: Basis,
     first_revision: int,
 ) -> None:
     """A call is written with its legs: where none of these was decided, there is no row of it."""
@@ -79,10 +94,9 @@ async def _write_calls(
     if len(fresh) < _WORTH_COPYING:
         fresh, again = [], list(calls)
     if fresh:
-        await copy_calls(connection, fresh, known, first_revision)
+        await copy_calls(connection, fresh, basis, first_revision)
     if again:
-        await write_calls(connection, again, known, first_revision + len(fresh))
-    await note_parts(connection, calls)
+        await write_calls(connection, again, basis, first_revision + len(fresh))
 
 
 async def write_by_halves(
@@ -105,17 +119,12 @@ async def write_by_halves(
     return await write_by_halves(connection, calls[half:], known, instead=instead)
 
 
-async def _copy(
-    connection: Any, attributions: Sequence[Attribution], known: Known, first_revision: int
-) -> None:
-    text = attribution_rows(attributions, known, first_revision)
-    await copy_in(connection, "attribution", ATTRIBUTION_COLUMNS, text)
-
-
 async def _decide_again(
-    connection: Any, attributions: Sequence[Attribution], known: Known, first_revision: int
+    connection: Any, attributions: Sequence[Placed], basis: Basis, first_revision: int
 ) -> None:
-    columns = zip(_WRITTEN, zip(*attributions, strict=True), strict=True)
+    known, rule_sets = basis
+    rows = [(*one[:-1], rule_sets[one.rules], call_id) for one, call_id in attributions]
+    columns = zip(_WRITTEN, zip(*rows, strict=True), strict=True)
     await statement("write_attributions").rows(
         connection,
         **{_PARAMETER.get(name, f"{name}s"): values for name, values in columns},

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from cdrd.records import AcctId
 from cdrd.store.database import Database
-from cdrd.store.decided import CALL_COLUMNS, Decided, call_rows
+from cdrd.store.decided import CALL_COLUMNS, Basis, Decided, call_rows
 from cdrd.store.statements import Row, copy_in, statement
-from cdrd.store.work import Known
 
 
 async def copy_calls(
-    connection: Any, calls: Sequence[Decided], known: Known, first_revision: int
+    connection: Any, calls: Sequence[Decided], basis: Basis, first_revision: int
 ) -> None:
     """Writes calls of which nothing was decided yet."""
-    await copy_in(connection, "call", CALL_COLUMNS, call_rows(calls, known, first_revision))
+    text = call_rows(calls, basis, first_revision)
+    await copy_in(connection, "call", CALL_COLUMNS, text)
 
 
 async def write_calls(
-    connection: Any, calls: Sequence[Decided], known: Known, first_revision: int
+    connection: Any, calls: Sequence[Decided], basis: Basis, first_revision: int
 ) -> None:
     """Writes calls, or what has become of them."""
+    known = basis.known
     await statement("write_calls").rows(
         connection,
-        calls=[_as_json(number, call) for number, call in enumerate(calls)],
+        calls=[_as_json(number, call, basis) for number, call in enumerate(calls)],
         claimed_from=known.claimed_from,
         quiet=known.quiet,
         directory_version=known.directory_version,
@@ -34,10 +34,11 @@ async def write_calls(
         seen_event_id=known.seen_event_id,
         first_revision=first_revision,
     )
+    await _note_calls(connection, calls)
 
 
-async def note_parts(connection: Any, calls: Sequence[Decided]) -> None:
-    """Notes of which call legs are, where it is no matter of their linkedid alone."""
+async def _note_calls(connection: Any, calls: Sequence[Decided]) -> None:
+    """What names no other leg of its call is found by the call's row, which its leg has to know."""
     parts = [
         (leg.acctid, call.call_id)
         for call in calls
@@ -46,25 +47,25 @@ async def note_parts(connection: Any, calls: Sequence[Decided]) -> None:
     ]
     if parts:
         acctids, call_ids = zip(*parts, strict=True)
-        await statement("note_parts").rows(connection, acctids=acctids, call_ids=call_ids)
+        await statement("note_calls").rows(connection, acctids=acctids, call_ids=call_ids)
 
 
-def _as_json(number: int, call: Decided) -> dict[str, Any]:
+def _as_json(number: int, call: Decided, basis: Basis) -> dict[str, Any]:
     record = call.record
     assert record is not None  # noqa: S101 - calls without one are not written
     told: dict[str, Any] = record._asdict()
-    legs = told.pop("legs")
     times = {name: _text(told[name]) for name in ("started", "rang", "answered", "ended")}
+    legs = record.legs
     return {
         **told,
         **times,
         "number": number,
         "call_id": call.call_id,
-        "linkedid": told.pop("call"),
+        "linkedid": record.call,
         "acctids": [leg.acctid for leg in legs],
         "roles": [leg.role for leg in legs],
         "end_reasons": [leg.end_reason for leg in legs],
-        "rules": json.loads(record.rules),
+        "rule_set_id": basis.rule_sets[record.rules],
         "events": call.events,
         "is_over": call.is_over,
     }

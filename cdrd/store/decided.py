@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -15,7 +15,8 @@ ROWS_COME_WITHIN = timedelta(seconds=2)
 """Asterisk writes the rows of a channel as it ends. So long after its last event a call is over."""
 
 ATTRIBUTION_COLUMNS = (
-    *Attribution._fields,
+    *(name for name in Attribution._fields if name != "rules"),
+    *("rule_set_id", "call_id"),
     *("directory_version", "seen_acctid", "seen_event_id", "changed", "revision"),
 )
 CALL_COLUMNS = (
@@ -23,9 +24,9 @@ CALL_COLUMNS = (
     *(
         name
         for name in CallRecord._fields
-        if name not in {"pbx", "call", "linkedids", "legs", "settled_by"}
+        if name not in {"pbx", "call", "linkedids", "legs", "settled_by", "rules"}
     ),
-    *("events", "settles_at", "settles_by", "holds_from"),
+    *("rule_set_id", "events", "settles_at", "settles_by", "holds_from"),
     *("directory_version", "seen_acctid", "seen_event_id", "revision"),
 )
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
@@ -45,85 +46,127 @@ class Decided(NamedTuple):
     """Its events say that it has ended, and every row that they let expect is there."""
 
     @property
-    def call_id(self) -> AcctId:
-        """The acctid of the first leg that was stored; of a call with a record."""
+    def call_id(self) -> AcctId | None:
+        """The acctid of the first leg that was stored; None where there is no record."""
         if self.record is None:
-            raise ValueError("there is no record of this call")
-        return min(leg.acctid for leg in self.record.legs)
+            return None
+        legs = self.record.legs
+        return legs[0].acctid if len(legs) == 1 else min([leg.acctid for leg in legs])
 
 
-def attribution_rows(
-    attributions: Sequence[Attribution], known: Known, first_revision: int
-) -> bytes:
+Placed = tuple[Attribution, AcctId | None]
+"""An attribution, and the call that its leg is of."""
+
+
+class Basis(NamedTuple):
+    """What decisions were made from, as their rows say it."""
+
+    known: Known
+    rule_sets: Mapping[str, int]
+    """The number of each set of rules."""
+
+
+def placed(calls: Iterable[Decided]) -> list[Placed]:
+    """All attributions of these calls."""
+    return [(attribution, call.call_id) for call in calls for attribution in call.attributions]
+
+
+def rules_of(calls: Iterable[Decided]) -> set[str]:
+    """Every set of rules that decided any of this."""
+    rules = {attribution.rules for call in calls for attribution in call.attributions}
+    return rules | {call.record.rules for call in calls if call.record is not None}
+
+
+def attribution_rows(attributions: Sequence[Placed], basis: Basis, first_revision: int) -> bytes:
     """Attributions, columns as in ATTRIBUTION_COLUMNS."""
+    known, rule_sets = basis
     last = f"{known.directory_version}\t{known.seen_acctid}\t{known.seen_event_id}\t{known.late}"
     revision = first_revision
     rows = []
-    for attribution in attributions:
-        acctid, *properties = tuple[object, ...](attribution)  # whatever a rule has made of them
-        columns = "\t".join([_property(value) for value in properties])
-        rows.append(f"{acctid}\t{columns}\t{last}\t{revision}\n")
+    for attribution, call_id in attributions:
+        # whatever a rule has made of them
+        acctid, *properties, rules = tuple[object, ...](attribution)
+        for value in properties:
+            if not (value is None or isinstance(value, (str, bool))):
+                raise RowRefused(f"a property is no text: {value!r}")
+        of_call = "\\N" if call_id is None else call_id
+        rows.append(
+            f"{acctid}\t{_columns(properties)}"
+            f"\t{rule_sets[str(rules)]}\t{of_call}\t{last}\t{revision}\n"
+        )
         revision += 1
     return _encoded(rows)
 
 
-def call_rows(calls: Sequence[Decided], known: Known, first_revision: int) -> bytes:
-    """Calls that have a record, columns as in CALL_COLUMNS."""
+def call_rows(calls: Sequence[Decided], basis: Basis, first_revision: int) -> bytes:
+    """Calls, columns as in CALL_COLUMNS; those that have a record."""
+    known, rule_sets = basis
     over = f"{known.known_at + ROWS_COME_WITHIN}\t{SettledBy.EVENTS}"
     quiet = f"{known.known_at + known.quiet}\t{SettledBy.QUIET}"
     last = f"{known.directory_version}\t{known.seen_acctid}\t{known.seen_event_id}"
     revision = first_revision
     rows = []
     for call in calls:
+        record = call.record
+        if record is None:
+            continue
         call_id = call.call_id
         settles = over if call.is_over else quiet
+        names = _array(record.linkedids)
+        told = _columns([record.pbx, record.call, names, *_legs(record.legs), *record[4:-2]])
         rows.append(
-            f"{call_id}\t{_call(call)}\t{call.events}\t{settles}\t{call_id}\t{last}\t{revision}\n"
+            f"{call_id}\t{told}\t{rule_sets[record.rules]}"
+            f"\t{call.events}\t{settles}\t{call_id}\t{last}\t{revision}\n"
         )
         revision += 1
     return _encoded(rows)
 
 
-def _call(call: Decided) -> str:
-    record = call.record
-    if record is None:
-        raise ValueError("there is no record of this call")
-    names = ",".join([f'"{name.translate(_QUOTED)}"' for name in record.linkedids])
-    told = "\t".join([_column(value) for value in record[4:-2]])
-    return (
-        f"{_column(record.pbx)}\t{_column(record.call)}\t{{{_column(names)}}}"
-        f"\t{_legs(record.legs)}\t{told}\t{_column(record.rules)}"
-    )
-
-
-def _legs(legs: Sequence[CallLeg]) -> str:
+def _legs(legs: Sequence[CallLeg]) -> tuple[str, str, str]:
     """Three arrays: acctids, roles, end reasons."""
     if len(legs) == 1:
         acctid, role, end_reason = legs[0]
-        return f"{{{acctid}}}\t{{{role}}}\t{{{end_reason or 'NULL'}}}"
+        return f"{{{acctid}}}", f"{{{role}}}", f"{{{end_reason or 'NULL'}}}"
     acctids = ",".join([str(leg.acctid) for leg in legs])
     roles = ",".join([leg.role for leg in legs])
     end_reasons = ",".join([leg.end_reason or "NULL" for leg in legs])
-    return f"{{{acctids}}}\t{{{roles}}}\t{{{end_reasons}}}"
+    return f"{{{acctids}}}", f"{{{roles}}}", f"{{{end_reasons}}}"
 
 
-def _property(value: object) -> str:
-    if value is None or isinstance(value, (str, bool)):
-        return _column(value)
-    raise RowRefused(f"a property is no text: {value!r}")
+def _array(names: Sequence[str]) -> str:
+    """An array of texts as PostgreSQL writes it."""
+    joined = "".join(names)
+    if '"' in joined or "\\" in joined:
+        names = [name.translate(_QUOTED) for name in names]
+    return '{"' + '","'.join(names) + '"}'
 
 
-def _column(value: object) -> str:
-    """A value as COPY's text format has it."""
+def _columns(values: list[object]) -> str:
+    """Values as COPY's text format has them, with tabs between."""
+    told = "\t".join([_told(value) for value in values])
+    # the usual texts need no look at each of their characters
+    if (
+        told.count("\\") == values.count(None)
+        and told.count("\t") == len(values) - 1
+        and "\n" not in told
+        and "\r" not in told
+    ):
+        return told
+    return "\t".join([_escaped(value) for value in values])
+
+
+def _told(value: object) -> str:
     if value is None:
         return "\\N"
     if isinstance(value, str):
-        # the usual text needs no look at each of its characters
-        usual = value.isprintable() and "\\" not in value
-        return value if usual else value.translate(_ESCAPES)
+        return value
     if isinstance(value, datetime):
         return value.isoformat(" ")
     return str(value)
+
+
+def _escaped(value: object) -> str:
+    return value.translate(_ESCAPES) if isinstance(value, str) else _told(value)
 
 
 def _encoded(rows: Sequence[str]) -> bytes:

@@ -19,7 +19,7 @@ SELECT
         ) AS decided
     ) AS acctids;
 
--- name: write_attributions(acctids, companies, targets, bill_tos, directions, src_exts, dial_shorts, dial_fulls, trunks, xfers, is_ivrs, is_parks, is_picks, is_auths, auths, is_bounces, call_recs, reasons, rules, directory_version, seen_acctid, seen_event_id, first_revision, late)!
+-- name: write_attributions(acctids, companies, targets, bill_tos, directions, src_exts, dial_shorts, dial_fulls, trunks, xfers, is_ivrs, is_parks, is_picks, is_auths, auths, is_bounces, call_recs, reasons, rule_set_ids, call_ids, directory_version, seen_acctid, seen_event_id, first_revision, late)!
 -- A decision replaces another only when it was made knowing as much or more (with the same legs and events:
 -- the same directory or a newer one), so that a slow worker can't put back what a faster one already knew
 -- better. Both counters are read at one moment, so of two moments one knows at least as much of either.
@@ -35,22 +35,23 @@ WITH before AS MATERIALIZED (
 written AS (
     INSERT INTO attribution AS known (
         acctid, company, target, bill_to, direction, src_ext, dial_short, dial_full, trunk, xfer,
-        is_ivr, is_park, is_pick, is_auth, auth, is_bounce, call_rec, reason, rules,
+        is_ivr, is_park, is_pick, is_auth, auth, is_bounce, call_rec, reason, rule_set_id, call_id,
         directory_version, seen_acctid, seen_event_id, revision, changed
     )
     SELECT
         decided.acctid, company, target, bill_to, direction, src_ext, dial_short, dial_full, trunk, xfer,
-        is_ivr, is_park, is_pick, is_auth, auth, is_bounce, call_rec, reason, rules::jsonb,
+        is_ivr, is_park, is_pick, is_auth, auth, is_bounce, call_rec, reason, rule_set_id, decided.call_id,
         :directory_version::bigint, :seen_acctid::bigint, :seen_event_id::bigint,
         :first_revision::bigint + ordinality - 1, :late
     FROM unnest(
         :acctids::bigint[], :companies::text[], :targets::text[], :bill_tos::text[], :directions::text[],
         :src_exts::text[], :dial_shorts::text[], :dial_fulls::text[], :trunks::text[], :xfers::text[],
         :is_ivrs::boolean[], :is_parks::boolean[], :is_picks::boolean[], :is_auths::boolean[],
-        :auths::text[], :is_bounces::boolean[], :call_recs::text[], :reasons::text[], :rules::text[]
+        :auths::text[], :is_bounces::boolean[], :call_recs::text[], :reasons::text[],
+        :rule_set_ids::integer[], :call_ids::bigint[]
     ) WITH ORDINALITY AS decided (
         acctid, company, target, bill_to, direction, src_ext, dial_short, dial_full, trunk, xfer,
-        is_ivr, is_park, is_pick, is_auth, auth, is_bounce, call_rec, reason, rules, ordinality
+        is_ivr, is_park, is_pick, is_auth, auth, is_bounce, call_rec, reason, rule_set_id, call_id, ordinality
     )
     ON CONFLICT (acctid) DO UPDATE
     SET
@@ -71,7 +72,8 @@ written AS (
         is_bounce = excluded.is_bounce,
         call_rec = excluded.call_rec,
         reason = excluded.reason,
-        rules = excluded.rules,
+        rule_set_id = excluded.rule_set_id,
+        call_id = excluded.call_id,
         directory_version = excluded.directory_version,
         seen_acctid = excluded.seen_acctid,
         seen_event_id = excluded.seen_event_id,
@@ -119,13 +121,34 @@ WHERE
     AND lost.company IS NOT NULL
     AND lost.company <> ALL(array_remove(ARRAY[written.company, written.target, written.bill_to], NULL));
 
+-- name: numbers_of_rule_sets(rules)
+-- The number of each set of rules; a new one gets one. Only who holds the revision counter may ask: nobody
+-- else makes the same ones meanwhile.
+WITH wanted AS MATERIALIZED (
+    SELECT said, said::jsonb AS rules FROM unnest(:rules::text[]) AS wanted (said)
+),
+
+made AS (
+    INSERT INTO rule_set (rules)
+    SELECT DISTINCT rules FROM wanted WHERE NOT EXISTS (SELECT FROM rule_set WHERE rule_set.rules = wanted.rules)
+    RETURNING rules, rule_set_id
+)
+
+SELECT said, rule_set_id FROM wanted JOIN rule_set USING (rules)
+UNION ALL
+SELECT said, rule_set_id FROM wanted JOIN made USING (rules);
+
 -- name: attribution_of(acctid)
-SELECT * FROM attribution WHERE acctid = :acctid;
+SELECT attribution.*, rule_set.rules
+FROM attribution
+JOIN rule_set USING (rule_set_id)
+WHERE acctid = :acctid;
 
 -- name: attributions_of(acctids)
-SELECT attribution.*
+SELECT attribution.*, rule_set.rules
 FROM unnest(:acctids::bigint[]) AS wanted (acctid)
 JOIN attribution USING (acctid)
+JOIN rule_set USING (rule_set_id)
 ORDER BY acctid;
 
 -- name: try_parked_lock()

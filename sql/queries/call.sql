@@ -11,8 +11,8 @@ WITH decided AS MATERIALIZED (
         end_reasons text[], caller text, caller_name text, dialled text, requested text, answered_by text,
         direction text, started timestamptz, rang timestamptz, answered timestamptz, ended timestamptz,
         talk_seconds integer, end_reason text, reroute_reason text, status_code smallint, queue text,
-        trunk_in text, trunk_out text, company text, target text, bill_to text, confidence text, rules jsonb,
-        events integer, is_over boolean
+        trunk_in text, trunk_out text, company text, target text, bill_to text, confidence text,
+        rule_set_id integer, events integer, is_over boolean
     )
 ),
 
@@ -54,13 +54,13 @@ joined AS (
 INSERT INTO call AS known (
     call_id, pbx, linkedid, linkedids, acctids, roles, end_reasons, caller, caller_name, dialled, requested,
     answered_by, direction, started, rang, answered, ended, talk_seconds, end_reason, reroute_reason,
-    status_code, queue, trunk_in, trunk_out, company, target, bill_to, confidence, rules, events,
+    status_code, queue, trunk_in, trunk_out, company, target, bill_to, confidence, rule_set_id, events,
     settles_at, settles_by, holds_from, directory_version, seen_acctid, seen_event_id, revision
 )
 SELECT
     call_id, pbx, linkedid, linkedids, acctids, roles, end_reasons, caller, caller_name, dialled, requested,
     answered_by, direction, started, rang, answered, ended, talk_seconds, end_reason, reroute_reason,
-    status_code, queue, trunk_in, trunk_out, company, target, bill_to, confidence, rules, events,
+    status_code, queue, trunk_in, trunk_out, company, target, bill_to, confidence, rule_set_id, events,
     clock_timestamp() + CASE WHEN is_over THEN interval '2 s' ELSE :quiet::interval END,
     CASE WHEN is_over THEN 'events' ELSE 'quiet' END,
     (SELECT min(acctid) FROM unnest(acctids) AS acctid WHERE acctid > given.upto),
@@ -96,7 +96,7 @@ SET
     target = excluded.target,
     bill_to = excluded.bill_to,
     confidence = excluded.confidence,
-    rules = excluded.rules,
+    rule_set_id = excluded.rule_set_id,
     events = excluded.events,
     settles_at = CASE WHEN known.effective AND known.acctids @> excluded.acctids AND known.events >= excluded.events THEN known.settles_at ELSE excluded.settles_at END,
     settles_by = CASE WHEN known.effective AND known.acctids @> excluded.acctids AND known.events >= excluded.events THEN known.settles_by ELSE excluded.settles_by END,
@@ -132,11 +132,14 @@ WHERE
     (known.seen_acctid, known.seen_event_id, known.directory_version)
     <= (excluded.seen_acctid, excluded.seen_event_id, excluded.directory_version);
 
--- name: note_parts(acctids, call_ids)!
--- Of which call legs are, where it has several linkedids.
-INSERT INTO call_part (acctid, call_id)
-SELECT * FROM unnest(:acctids::bigint[], :call_ids::bigint[])
-ON CONFLICT (acctid) DO UPDATE SET call_id = excluded.call_id WHERE call_part.call_id <> excluded.call_id;
+-- name: note_calls(acctids, call_ids)!
+-- Of which call legs are that were decided before, whoever knew more of the rest.
+UPDATE attribution
+SET call_id = part.call_id
+FROM unnest(:acctids::bigint[], :call_ids::bigint[]) AS part (acctid, call_id)
+WHERE
+    attribution.acctid = part.acctid
+    AND attribution.call_id IS DISTINCT FROM part.call_id;
 
 -- name: calls_to_settle()
 -- Whether there is any call of which nothing more is expected. What still waits for a stage may belong to any
@@ -204,4 +207,7 @@ WITH RECURSIVE followed AS (
     SELECT call.* FROM followed JOIN call ON call.call_id = followed.joined_into
 )
 
-SELECT * FROM followed WHERE effective;
+SELECT followed.*, rule_set.rules
+FROM followed
+JOIN rule_set USING (rule_set_id)
+WHERE followed.effective;

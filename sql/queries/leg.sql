@@ -53,10 +53,11 @@ SELECT
     duration, billsec, disposition, amaflags, accountcode, uniqueid, linkedid, sequence, peeraccount,
     userfield, extra, acctid, pbx
 FROM (
-    SELECT DISTINCT part.acctid
+    SELECT DISTINCT unnest(call.acctids) AS acctid
     FROM unnest(:acctids::bigint[]) AS given (acctid)
-    JOIN call_part AS known ON known.acctid = given.acctid
-    JOIN call_part AS part ON part.call_id = known.call_id
+    JOIN attribution AS known ON known.acctid = given.acctid
+    JOIN call ON call.call_id = known.call_id
+    WHERE cardinality(call.linkedids) > 1
     LIMIT :most
 ) AS joined
 JOIN leg USING (acctid)

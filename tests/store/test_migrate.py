@@ -11,6 +11,9 @@ import asyncpg
 import pytest
 
 from cdrd.errors import SchemaError
+from cdrd.records import AcctId
+from cdrd.store.attributions import attributions_of
+from cdrd.store.calls import call_of
 from cdrd.store.database import Database
 from cdrd.store.migrate import Migration, check_schema, migrate, migrations, pending
 from cdrd.store.statements import sql_folder
@@ -43,6 +46,15 @@ def folder(tmp_path: Path) -> Path:
     shutil.copytree(sql_folder() / "migrations", copied)
     (copied / "9000_more.sql").write_text("CREATE TABLE more (n integer PRIMARY KEY);\n")
     return copied
+
+
+def first_migrations(number: int, tmp_path: Path) -> Path:
+    """A folder with the program's first so many migrations."""
+    early = tmp_path / "early"
+    early.mkdir()
+    for path in sorted((sql_folder() / "migrations").glob("*.sql"))[:number]:
+        shutil.copy(path, early)
+    return early
 
 
 async def test_several_that_start_at_once_on_an_empty_database_do_it_once(empty_dsn: str) -> None:
@@ -105,12 +117,8 @@ async def test_records_that_were_counted_before_are_accounted_for(
     empty_dsn: str, tmp_path: Path
 ) -> None:
     """A file's counts from before: ten legs, and two suspended of which one became a leg later."""
-    early = tmp_path / "early"
-    early.mkdir()
-    for path in sorted((sql_folder() / "migrations").glob("*.sql"))[:2]:
-        shutil.copy(path, early)
     async with Database(empty_dsn) as database:
-        await migrate(database, early)
+        await migrate(database, first_migrations(2, tmp_path))
         async with database.transaction() as connection:
             await connection.execute("""
                 INSERT INTO source (name, kind, pbx) VALUES ('hq', 'asterisk-csv', 'hq');
@@ -134,3 +142,42 @@ async def test_records_that_were_counted_before_are_accounted_for(
 
     assert [tuple(row) for row in counts] == [(12, 11, 1, 0), (5, 5, 0, 0)]
     assert [tuple(row) for row in stored_as] == [(11,), (None,)]
+
+
+async def test_decisions_keep_their_rules_and_learn_of_which_call_they_are(
+    empty_dsn: str, tmp_path: Path
+) -> None:
+    """Two legs of one call, and one that no rules could decide."""
+    async with Database(empty_dsn) as database:
+        await migrate(database, first_migrations(7, tmp_path))
+        async with database.transaction() as connection:
+            await connection.execute("""
+                INSERT INTO attribution (
+                    acctid, company, is_ivr, is_park, is_pick, is_auth, is_bounce, reason, rules,
+                    directory_version, seen_acctid, revision
+                )
+                VALUES
+                    (1, 'acme', false, false, false, false, false, NULL, '{"company": "one"}', 1, 3, 1),
+                    (2, NULL, false, false, false, false, false, 'fault', '{}', 1, 3, 2),
+                    (3, 'acme', false, false, false, false, false, NULL, '{"company": "one"}', 1, 3, 3);
+                INSERT INTO call (
+                    call_id, pbx, linkedid, linkedids, acctids, roles, end_reasons, started, talk_seconds,
+                    status_code, confidence, rules, events, settles_at, settles_by, directory_version,
+                    seen_acctid, seen_event_id, revision
+                )
+                VALUES (
+                    1, 'hq', '1.0', '{1.0,3.0}', '{1,3}', '{answered,answered}', '{NULL,NULL}', now(), 0,
+                    0, 'records', '{"company": "one", "answered": "first"}', 0, now(), 'quiet', 1, 3, 0, 4
+                );
+            """)
+        await migrate(database)
+        async with database.connection() as connection:
+            decided = [
+                (row["acctid"], row["call_id"], row["rules"])
+                for row in await attributions_of(connection, [AcctId(n) for n in (1, 2, 3)])
+            ]
+            call = await call_of(connection, AcctId(1))
+
+    assert decided == [(1, 1, {"company": "one"}), (2, None, {}), (3, 1, {"company": "one"})]
+    assert call is not None
+    assert call["rules"] == {"company": "one", "answered": "first"}

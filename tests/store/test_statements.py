@@ -117,8 +117,8 @@ async def test_what_is_decided_already_is_looked_up_range_by_range(
     async with partitioned.transaction() as connection:
         await connection.execute(
             "INSERT INTO attribution (acctid, is_ivr, is_park, is_pick, is_auth, is_bounce, reason,"
-            " rules, directory_version, seen_acctid, revision) SELECT n, false, false, false, false,"
-            " false, 'no_match', '{}', 1, 1, 1 FROM generate_series(1, $1::integer) AS n",
+            " rule_set_id, directory_version, seen_acctid, revision) SELECT n, false, false, false, false,"
+            " false, 'no_match', 1, 1, 1, 1 FROM generate_series(1, $1::integer) AS n",
             legs,
         )
         ranges = "ARRAY[" + ", ".join(map(str, range(0, 4000, 2))) + "]"

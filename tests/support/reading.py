@@ -120,9 +120,9 @@ async def many_legs(database: Database, count: int, *, first: int = 1) -> None:
         )
         await connection.execute(
             "INSERT INTO attribution (acctid, company, is_ivr, is_park, is_pick, is_auth, is_bounce,"
-            " rules, directory_version, seen_acctid, revision)"
+            " rule_set_id, directory_version, seen_acctid, revision)"
             " SELECT n, CASE WHEN n % 1000 = 7 THEN 'rare' ELSE 'acme' END,"
-            " false, false, false, false, false, '{}', 1, n, n"
+            " false, false, false, false, false, 1, 1, n, n"
             " FROM generate_series($1::bigint, $2::bigint) AS n",
             first,
             first + count - 1,
