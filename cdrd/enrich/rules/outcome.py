@@ -219,7 +219,7 @@ def came_back(view: LegView) -> bool | None:
     party, before = view.transferrer, view.before
     if party is None or before is None or view.called.base != party.base or not party.base:
         return None
-    away = view.replaced and not view.attended  # who was dialled: it left no row
+    away = view.replaced and not (view.attended or view.picked)  # who was dialled: it left no row
     tried = before.transferrer is not None and before.transferrer.base == party.base
     return True if away or tried else None
 
