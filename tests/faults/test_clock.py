@@ -10,7 +10,7 @@ from urllib.request import urlopen
 
 import pytest
 from support.clock import SteppedClock, stepped_clock
-from support.daemon import DaemonProcess, Poller, cdrd
+from support.daemon import DaemonProcess, Poller
 from support.pbx import Pbx, number_of
 from support.postgres import own_server
 from support.sources import ask, every_record_is_accounted_for
@@ -45,7 +45,7 @@ def test_a_clock_that_jumps_loses_nothing_and_delays_nothing(
     source = {"name": "pbx1", "kind": "asterisk-csv", "path": str(tmp_path / "Master.csv")}
     daemon = DaemonProcess(tmp_path, dsn_by_that_clock, [source], environment=clock.environment)
     daemon.write_config()
-    assert cdrd("-c", str(daemon.config), "migrate").returncode == 0
+    daemon.migrate()
     daemon.add_reader()
     pbx, poller = Pbx(tmp_path / "Master.csv"), Poller(daemon)
     daemon.start()

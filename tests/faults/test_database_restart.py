@@ -28,7 +28,7 @@ def test_the_daemon_goes_on_when_the_database_comes_back(
     source = {"name": "pbx1", "kind": "asterisk-csv", "path": str(tmp_path / "Master.csv")}
     daemon = DaemonProcess(tmp_path, dsn, [source])
     daemon.write_config()
-    assert cdrd("-c", str(daemon.config), "migrate").returncode == 0
+    daemon.migrate()
     daemon.add_reader()
     pbx, poller = Pbx(tmp_path / "Master.csv"), Poller(daemon)
     pbx.append(50)
@@ -57,7 +57,7 @@ def test_the_daemon_waits_for_a_database_that_comes_later(
     server, dsn = server_of_its_own
     daemon = DaemonProcess(tmp_path, dsn, [])
     daemon.write_config()
-    assert cdrd("-c", str(daemon.config), "migrate").returncode == 0
+    daemon.migrate()
     server.stop()
     daemon.spawn()
     try:

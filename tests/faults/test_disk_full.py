@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.daemon import DaemonProcess, Poller, cdrd
+from support.daemon import DaemonProcess, Poller
 from support.disks import fill, make_room, small_disk
 from support.pbx import Pbx, number_of, record
 from support.postgres import own_server
@@ -49,7 +49,7 @@ def test_a_database_without_space_loses_nothing(
     """Whether PostgreSQL refuses to write or ends over it: with room again all is stored, once."""
     server, dsn = server_on_it
     daemon = daemon_of(tmp_path, dsn, tmp_path / "Master.csv")
-    assert cdrd("-c", str(daemon.config), "migrate").returncode == 0
+    daemon.migrate()
     daemon.add_reader()
     pbx, poller = Pbx(tmp_path / "Master.csv"), Poller(daemon)
     pbx.append(50)

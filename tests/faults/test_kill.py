@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.daemon import DaemonProcess, Poller, cdrd
+from support.daemon import DaemonProcess, Poller
 from support.forwarding import ForwarderProcess, followed
 from support.pbx import BusyPbx, Pbx, number_of, record
 from support.ports import held_port
@@ -125,7 +125,7 @@ def everything(folder: Path, chance: random.Random) -> Iterator[tuple[Running, P
     with own_server() as (server, dsn), held_port() as port:
         daemon = DaemonProcess(folder, dsn, sources, {"serve": {"port": str(port)}})
         daemon.write_config()
-        assert cdrd("-c", str(daemon.config), "migrate").returncode == 0
+        daemon.migrate()
         daemon.add_reader()
         sender = pusher(daemon, "pbx", "pushed", "forwarded")
         daemon.start()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.daemon import DaemonProcess, cdrd
+from support.daemon import DaemonProcess
 from support.pbx import number_of, record
 from support.postgres import own_server
 from support.pushing import Pusher, pusher, until_answered
@@ -28,7 +28,7 @@ def pushed_to(folder: Path, dsn: str) -> Iterator[Pusher]:
     """A daemon that takes pushes, and a program that pushes to it."""
     daemon = DaemonProcess(folder, dsn, [SOURCE])
     daemon.write_config()
-    assert cdrd("-c", str(daemon.config), "migrate").returncode == 0
+    daemon.migrate()
     daemon.add_reader()
     made = pusher(daemon, "pbx", "csv")
     daemon.start()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from support.daemon import DaemonProcess, cdrd
+from support.daemon import DaemonProcess
 from support.postgres import own_server
 from support.systemd import listening_systemd
 from support.waiting import wait_until
@@ -16,7 +16,7 @@ def test_a_daemon_whose_database_is_away_goes_on_beating(tmp_path: Path) -> None
         told = {**systemd.environment, "WATCHDOG_USEC": "900000"}
         daemon = DaemonProcess(tmp_path, dsn, [], environment=told)
         daemon.write_config()
-        assert cdrd("-c", str(daemon.config), "migrate").returncode == 0
+        daemon.migrate()
         daemon.start()
         try:
             wait_until(lambda: "WATCHDOG=1" in systemd.heard, what="it beats")
@@ -32,7 +32,7 @@ def test_systemd_is_asked_for_time_while_the_database_is_waited_for(tmp_path: Pa
     with own_server() as (server, dsn), listening_systemd(str(tmp_path / "notify")) as systemd:
         daemon = DaemonProcess(tmp_path, dsn, [], environment=systemd.environment)
         daemon.write_config()
-        assert cdrd("-c", str(daemon.config), "migrate").returncode == 0
+        daemon.migrate()
         server.stop()
         daemon.spawn()
         try:

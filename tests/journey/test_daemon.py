@@ -243,7 +243,7 @@ async def test_partitions_are_there_before_the_first_leg(
     pbx.append_at_once(5)
     daemon = DaemonProcess(tmp_path, dsn, [source(pbx.path)])
     daemon.write_config()
-    assert cdrd("-c", str(daemon.config), "migrate").returncode == 0
+    daemon.migrate()
     daemon.start()
     try:
         made = [

@@ -6,12 +6,16 @@ import json
 import subprocess
 import sys
 from base64 import b64encode
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+from click.testing import CliRunner
+
+from cdrd.cli import cli
 from support.program import Program
 from support.waiting import DEADLINE, wait_until
 
@@ -56,14 +60,26 @@ class DaemonProcess(Program):
         }
         self.config.write_text(json.dumps(settings, indent=1))
 
+    def command(self, *words: str, answer: str = "") -> str:
+        """What a command of cdrd prints that must end well.
+
+        In this process, which spares the start of another one, and in a thread, which has no loop: for
+        what a test needs and does not ask about.
+        """
+        arguments = ["-c", str(self.config), *words]
+        with ThreadPoolExecutor(1) as thread:
+            done = thread.submit(CliRunner().invoke, cli, arguments, input=answer).result()
+        assert done.exit_code == 0, f"{done.output}{done.exception!r}"
+        return done.stdout
+
+    def migrate(self) -> None:
+        """Makes the schema, where the database is not a clone that has it."""
+        self.command("migrate")
+
     def add_reader(self) -> None:
         """A principal that may read every raw record."""
-        done = cdrd(
-            "-c", str(self.config), "user", "add", LOGIN,
-            "--permission", "billing call-summary", "--password-stdin",
-            input=PASSWORD + "\n",
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
+        permission = ("--permission", "billing call-summary", "--password-stdin")
+        self.command("user", "add", LOGIN, *permission, answer=PASSWORD + "\n")
 
     def spawn(self) -> None:
         """Starts it without waiting for anything."""

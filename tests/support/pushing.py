@@ -9,7 +9,7 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from support.daemon import DaemonProcess, cdrd
+from support.daemon import DaemonProcess
 from support.waiting import DEADLINE, wait_until
 
 
@@ -43,10 +43,8 @@ class Pusher:
 def pusher(daemon: DaemonProcess, login: str, *sources: str) -> Pusher:
     """Makes the user and its token."""
     pushes = [word for source in sources for word in ("--push", source)]
-    made = cdrd("-c", str(daemon.config), "user", "add", login, "--no-password", *pushes)
-    assert made.returncode == 0, made.stderr
-    token = cdrd("-c", str(daemon.config), "token", "create", login, "--quiet")
-    return Pusher(daemon, token.stdout.strip())
+    daemon.command("user", "add", login, "--no-password", *pushes)
+    return Pusher(daemon, daemon.command("token", "create", login, "--quiet").strip())
 
 
 def until_answered(pushing: Pusher, source: str, body: bytes) -> dict[str, Any]:
