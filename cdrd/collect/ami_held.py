@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from cdrd import metrics
+from cdrd.clock import stopwatch
 from cdrd.collect.ami_batch import Heard
 from cdrd.collect.counted import count
 from cdrd.collect.pauses import Pauses
@@ -23,6 +24,9 @@ _AT_ONCE = 5000
 """Records that are stored at once."""
 _STORE_SECONDS = 120.0
 """Seconds after which a database that says nothing at all counts as away."""
+_MAY_BE_OURS = 40.0
+"""Seconds after which the database has let go of whoever said nothing any more."""
+_CLAIM_EVERY = 1.0
 _LONGEST_PAUSE = 5.0
 """Seconds between two attempts to store."""
 
@@ -123,8 +127,11 @@ class Storing:
         return claim if is_held else await self._claimed_again(claim)
 
     async def _claimed_again(self, claim: Claim) -> Claim:
+        """Who seems to have the source may be we ourselves, by a connection that ended only here."""
+        until = stopwatch() + _MAY_BE_OURS
         async with asyncio.timeout(_STORE_SECONDS):
-            anew = await self._turns.claims.claim(claim.source_id)
-        if anew is None:
-            raise Conflict("another daemon hears this source now")
+            while (anew := await self._turns.claims.claim(claim.source_id)) is None:
+                if stopwatch() >= until:
+                    raise Conflict("another daemon hears this source now")
+                await asyncio.sleep(_CLAIM_EVERY)
         return anew

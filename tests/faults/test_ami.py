@@ -22,7 +22,7 @@ from support.loopback import listening
 from support.manager import Manager
 from support.postgres import own_server
 from support.sources import every_record_is_accounted_for
-from support.waiting import DEADLINE, wait_until
+from support.waiting import DEADLINE, until, wait_until
 
 CDRS = gzip.decompress((CAPTURES / "main" / "ami_cdr.log.gz").read_bytes())
 STRETCHES = gzip.decompress((CAPTURES / "main" / "ami_stretches.log.gz").read_bytes())
@@ -272,7 +272,7 @@ def test_what_is_heard_while_the_database_is_away_is_stored_when_it_is_back(
     with own_server() as (server, dsn):
         daemon = DaemonProcess(tmp_path, dsn, [source(tmp_path, manager)])
         daemon.write_config()
-        assert cdrd("-c", str(daemon.config), "migrate").returncode == 0
+        daemon.migrate()
         events = [event + b"\r\n\r\n" for event in CDRS.split(b"\r\n\r\n")[:60]]
         daemon.start()
         try:
@@ -290,3 +290,39 @@ def test_what_is_heard_while_the_database_is_away_is_stored_when_it_is_back(
         assert every_record_is_accounted_for(dsn)
 
     assert (found, code) == (60, 0)
+
+
+async def test_what_is_heard_waits_while_the_database_takes_a_connection_that_ended_for_alive(
+    daemon: DaemonProcess, manager: Manager, dsn: str
+) -> None:
+    """Somebody else holds the lock instead of the connection that the daemon has lost."""
+    events = [event + b"\r\n\r\n" for event in CDRS.split(b"\r\n\r\n")[:40]]
+    daemon.start()
+    line = manager.connected()
+    line.say(b"".join(events[:20]))
+    await asyncio.to_thread(stored, dsn, "leg", 20)
+    database, dead = await asyncpg.connect(dsn), await asyncpg.connect(dsn)
+    source_id = await database.fetchval("SELECT source_id FROM source")
+    taking = asyncio.ensure_future(
+        dead.execute("SELECT pg_advisory_lock(1129202276, $1)", source_id)
+    )
+    claims = (
+        "FROM pg_locks JOIN pg_database ON oid = database"
+        " WHERE datname = current_database() AND classid = 1129202276"
+    )
+    waits = f"SELECT EXISTS (SELECT {claims} AND NOT granted)"
+    await until(lambda: database.fetchval(waits), "it waits for the lock")
+    await database.execute(f"SELECT pg_terminate_backend(pid) {claims} AND granted")
+    await taking
+    line.say(b"".join(events[20:]))
+    asks = (
+        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()"
+        " AND query ~ 'try_advisory' AND state = 'idle')"
+    )
+    await until(lambda: database.fetchval(asks), "the daemon asks for its claim")
+    await dead.close()
+    await asyncio.to_thread(stored, dsn, "leg", 40)
+    await database.close()
+
+    assert len(daemon.events("source_heard")) == 1
+    assert not daemon.events("heard_records_dropped")
