@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from itertools import combinations
@@ -16,6 +17,7 @@ from cdrd.serve.stage import check_serve
 from cdrd.settings import ServeSettings, Settings
 from cdrd.source_settings import SourceSettings
 
+_GLOB = re.compile(r"[*?[]")
 _EVERYTHING = ("collect", "enrich", "serve")
 
 
@@ -73,4 +75,4 @@ def _check_paths(sources: Sequence[SourceSettings]) -> None:
 
 
 def _is_among(path: str, pattern: str) -> bool:
-    return path == pattern or PurePath(path).match(pattern)
+    return path == pattern or (_GLOB.search(pattern) is not None and PurePath(path).match(pattern))

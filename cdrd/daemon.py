@@ -183,10 +183,12 @@ class Daemon:
         """Takes up new settings; when anything is wrong with them, the old ones stay."""
         systemd.notify_reloading()
         try:
-            settings = load_settings(self._config)
+            settings = await asyncio.to_thread(load_settings, self._config)
             # the companies are read once, when they are applied: they may be many
             roles = self._roles - {Role.ENRICH}
-            check_settings(settings, roles=roles, running=self._settings.serve)
+            await asyncio.to_thread(
+                check_settings, settings, roles=roles, running=self._settings.serve
+            )
             await self._apply_companies(settings)
             wanted = self._parts.wanted(settings)
         except CdrdError as error:

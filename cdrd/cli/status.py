@@ -64,7 +64,14 @@ def _account(row: Row) -> Iterator[str]:
     )
     stored = row["updated_at"]
     yield f"  waiting in suspense {row['waiting']}, unread bytes {row['unread_bytes']}"
-    yield f"  last stored {moment(stored) if stored else 'never'}"
+    yield f"  last stored {moment(stored) if stored else 'never'}{_collector(row)}"
+
+
+def _collector(row: Row) -> str:
+    """Which process has it: of several daemons one collects, and the others wait."""
+    if row["owner"] is None:
+        return ""
+    return f", {'' if row['claimed'] else 'last '}collected by {escape_control(row['owner'])}"
 
 
 def _became(row: Row) -> str:
