@@ -29,7 +29,9 @@ from cdrd.errors import SourceUnavailable
 from cdrd.records import FileMark, FilePosition, FileState
 
 _LOOK_EVERY = 1.0
-"""Seconds between two looks into the folder."""
+"""Seconds between two looks into the folder, or more where there is very much in it."""
+_LOOKS_TAKE = 10
+"""Looking may take one part in so many of the time."""
 _AGAIN = 5.0
 """Seconds until a file is tried again that could not be read."""
 _DONE = (FileState.FINISHED, FileState.HELD, FileState.DISCARDED)
@@ -81,14 +83,16 @@ class DropFolder:
         if self._track is not None:
             return self._read(self._track)
         now = self._reading.stopwatch()
-        if now - self._look_at < _LOOK_EVERY:
+        if now < self._look_at:
             return None
         done = {_key(one.position) for one in self._known if _is_done(one.position)}
-        for file in self._arriving.look(now, known=lambda file: file.key in done):
+        files = self._arriving.look(now, known=lambda file: file.key in done)
+        took = self._reading.stopwatch() - now
+        for file in files:
             taken = self._begin(file, now)
             if taken is not None:
                 return taken
-        self._look_at = now
+        self._look_at = now + max(_LOOK_EVERY, _LOOKS_TAKE * took)
         return None
 
     def begin(self, file: DiskFile) -> Taken | None:
