@@ -21,7 +21,7 @@ from cdrd.collect.suspense import retry
 from cdrd.errors import NotFound
 from cdrd.metrics import REGISTRY
 from cdrd.records import AcctId, Reason, Rejected, SourceKind, SuspenseId
-from cdrd.settings import SourceSettings
+from cdrd.source_settings import SourceSettings
 from cdrd.store.database import Database
 from cdrd.store.sources import positions, register_source
 from cdrd.store.suspense import close, deciding, suspended_record, waiting_suspense

@@ -226,8 +226,8 @@ async def test_a_row_in_the_way_of_a_partition_alarms(database: Database) -> Non
         await connection.execute("UPDATE counter SET value = 45_000_000 WHERE name = 'acctid'")
         await connection.execute(
             "INSERT INTO attribution (acctid, reason, is_ivr, is_park, is_pick, is_auth,"
-            " is_bounce, rules, directory_version, seen_acctid, revision)"
-            " VALUES (45000000, 'fault', false, false, false, false, false, '{}', 0, 45000000, 1)"
+            " is_bounce, rule_set_id, directory_version, seen_acctid, revision)"
+            " VALUES (45000000, 'fault', false, false, false, false, false, 0, 0, 45000000, 1)"
         )
     await keep_partitions(DatabaseSettings(), database)
 

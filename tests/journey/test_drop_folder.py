@@ -16,7 +16,7 @@ from support.stages import following
 from support.waiting import until
 
 from cdrd.cli import cli
-from cdrd.settings import SourceSettings
+from cdrd.source_settings import SourceSettings
 from cdrd.store.database import Database
 
 DAY = b"".join(record(number) for number in range(50))

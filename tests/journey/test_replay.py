@@ -20,7 +20,7 @@ from support.stages import following
 from support.waiting import until
 
 from cdrd.cli import cli
-from cdrd.settings import SourceSettings
+from cdrd.source_settings import SourceSettings
 from cdrd.store.database import Database
 
 BAD = b'"acme","101"\n'

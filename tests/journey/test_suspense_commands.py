@@ -15,7 +15,7 @@ from support.waiting import until
 from cdrd.cli import cli
 from cdrd.errors import NotFound
 from cdrd.records import SourceKind
-from cdrd.settings import SourceSettings
+from cdrd.source_settings import SourceSettings
 from cdrd.store.database import Database
 from cdrd.store.suspense import waiting_suspense
 

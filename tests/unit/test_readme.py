@@ -20,7 +20,9 @@ from cdrd.errors import ExitCode
 from cdrd.forward_settings import ForwardSettings
 from cdrd.metrics import REGISTRY
 from cdrd.records import Decoded, SourceKind
-from cdrd.settings import SourceSettings, load_settings, read_settings
+from cdrd.settings import load_settings
+from cdrd.settings_file import read_settings
+from cdrd.source_settings import SourceSettings
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -9,7 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from cdrd.settings import Settings, SourceSettings, load_settings
+from cdrd.settings import Settings, load_settings
+from cdrd.source_settings import SourceSettings
 from cdrd.yamlfile import read_yaml
 
 SAMPLE = Path(__file__).parents[2] / "config" / "cdrd.yaml"
