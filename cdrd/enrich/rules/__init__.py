@@ -7,7 +7,7 @@ decides wins, and its name is kept with the decision.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, Literal, NamedTuple, TypeVar
+from typing import Any, Final, Generic, Literal, NamedTuple, TypeVar
 
 from cdrd.enrich.found import PartyKind
 from cdrd.enrich.legview import LegView
@@ -20,19 +20,19 @@ SENTENCES: dict[str, str] = {}
 
 
 Kinds = tuple[PartyKind, ...]
-ANY_KIND: Kinds = tuple(PartyKind)
-NOT_STATION: Kinds = (PartyKind.TRUNK, PartyKind.LOCAL, PartyKind.UNLISTED)
+ANY_KIND: Final[Kinds] = tuple(PartyKind)
+NOT_STATION: Final[Kinds] = (PartyKind.TRUNK, PartyKind.LOCAL, PartyKind.UNLISTED)
 
 
 Only = Literal["linked", "noted"]
 """Legs of which more is known, or less, than of a plain one; legs for which the dialplan noted something."""
 Directions = tuple[Direction | None, ...]
-ANY_DIRECTION: Directions = (None, *Direction)
-NOT_OUTBOUND: Directions = tuple(d for d in ANY_DIRECTION if d is not Direction.OUTBOUND)
-_KINDS = len(PartyKind)
-_DIRECTIONS = len(ANY_DIRECTION)
-_SORTS = _KINDS * _KINDS * 2 * 2 * _DIRECTIONS
-BY_DIRECTION = {direction: place for place, direction in enumerate(ANY_DIRECTION)}
+ANY_DIRECTION: Final[Directions] = (None, *Direction)
+NOT_OUTBOUND: Final[Directions] = tuple(d for d in ANY_DIRECTION if d is not Direction.OUTBOUND)
+_KINDS: Final = len(PartyKind)
+_DIRECTIONS: Final = len(ANY_DIRECTION)
+_SORTS: Final = _KINDS * _KINDS * 2 * 2 * _DIRECTIONS
+BY_DIRECTION: Final = {direction: place for place, direction in enumerate(ANY_DIRECTION)}
 """What is added to a leg's sort once it is known where it went."""
 
 
@@ -91,7 +91,7 @@ class Rules(Generic[Value_co]):
         return UNDECIDED
 
 
-UNDECIDED = (None, None)
+UNDECIDED: Final = (None, None)
 
 
 class Properties:

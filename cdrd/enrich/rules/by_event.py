@@ -7,6 +7,8 @@ through to. Playback() only announces, and Read() of more digits may ask for a P
 
 from __future__ import annotations
 
+from typing import Final
+
 from cdrd.enrich.found import Party, PartyKind
 from cdrd.enrich.heard import Channel, Started, Transfer
 from cdrd.enrich.legview import NOBODY_DIALS, LegView, Origin
@@ -15,9 +17,9 @@ from cdrd.enrich.rules.evidence import believed_account, from_outside
 from cdrd.enrich.rules.numbers import UNKNOWABLE, as_keyed, is_called_by_program, is_public
 from cdrd.records import Direction
 
-_MENUS = frozenset({"background", "backgrounddetect", "directory"})
-_RECORDERS = frozenset({"mixmonitor", "monitor", "record"})
-_ASKS_FOR_PIN = frozenset({"authenticate", "vmauthenticate"})
+_MENUS: Final = frozenset({"background", "backgrounddetect", "directory"})
+_RECORDERS: Final = frozenset({"mixmonitor", "monitor", "record"})
+_ASKS_FOR_PIN: Final = frozenset({"authenticate", "vmauthenticate"})
 
 
 def _of_party(party: Party | None) -> Origin | None:

@@ -5,6 +5,8 @@ A rule that answers with an empty text has decided that it cannot be known from 
 
 from __future__ import annotations
 
+from typing import Final
+
 from cdrd.enrich.call import far_leg
 from cdrd.enrich.found import PartyKind
 from cdrd.enrich.legview import CONFERENCES, LegView
@@ -27,7 +29,7 @@ from cdrd.enrich.rules.numbers import (
 )
 from cdrd.records import Direction
 
-_NOT_FOR_A_PARTY = frozenset({"VoiceMailMain", "ParkedCall"})
+_NOT_FOR_A_PARTY: Final = frozenset({"VoiceMailMain", "ParkedCall"})
 
 
 @rule(
@@ -59,6 +61,13 @@ def queue_called(view: LegView) -> str | None:
     if view.leg.lastapp != "Queue":
         return None
     return view.leg.lastdata.partition(",")[0] or None
+
+
+@rule("what it expanded to for the consultation", only="linked", directions=NOT_OUTBOUND)
+def expanded_to_consult(view: LegView) -> str | None:
+    """An attended transfer is to whom the transferrer had consulted; dst and notes are of the first call."""
+    consulted = view.consultation if view.attended else None
+    return consulted.attribution.dial_full if consulted and consulted.attribution else None
 
 
 @rule("the number {did}", directions=(Direction.INBOUND, Direction.ONNET))
@@ -136,12 +145,13 @@ def _telephone(view: LegView) -> str | None:
     return f"{called.company}-{called.extension}" if called.company and called.extension else None
 
 
-DIAL_FULL_RULES: Rules[str] = Rules(
+DIAL_FULL_RULES: Final[Rules[str]] = Rules(
     expanded_by_dialler,
     number_in_full,
     fetched_event,
     taken_from_parking,
     expanded_for_parked_call,
+    expanded_to_consult,
     number_in_full_event,
     number_called_in_full,
     no_party_called,

@@ -5,6 +5,8 @@ A rule that answers with an empty text has decided that it cannot be known from 
 
 from __future__ import annotations
 
+from typing import Final
+
 from cdrd.enrich.found import PartyKind
 from cdrd.enrich.legview import LegView
 from cdrd.enrich.rules import NOT_OUTBOUND, Rules, rule
@@ -52,7 +54,7 @@ def keyed_before_local_channel(view: LegView) -> str | None:
 @rule("the consultation before the transfer", only="linked")
 def keyed_to_consult(view: LegView) -> str | None:
     """After an attended transfer dst still says whom the transferrer had been."""
-    if not view.attended and not (view.consulting and (not view.keyed or view.replaced)):
+    if not view.attended and not view.consulting:
         return None
     before = view.before if view.consulting else None
     consulted = view.consultation or (before if before and before.consulting else None)
@@ -179,7 +181,7 @@ def _names_another(view: LegView) -> bool:
     return not dst_is_number(view) and is_public(view, without_prefix(view) or dst)
 
 
-DIAL_SHORT_RULES: Rules[str] = Rules(
+DIAL_SHORT_RULES: Final[Rules[str]] = Rules(
     keyed_by_dialler,
     keyed_for_handed_on,
     keyed_to_park_event,

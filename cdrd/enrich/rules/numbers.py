@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from cdrd.enrich.call import far_leg
 from cdrd.enrich.channels import parse_dial
 from cdrd.enrich.dialling import Dialling, is_number
@@ -9,9 +11,9 @@ from cdrd.enrich.found import PartyKind
 from cdrd.enrich.legview import LegView
 from cdrd.records import Direction
 
-_SHORTEST_NUMBER = 3
-_LONGEST_PREFIX = 3
-UNKNOWABLE = ""
+_SHORTEST_NUMBER: Final = 3
+_LONGEST_PREFIX: Final = 3
+UNKNOWABLE: Final = ""
 """The answer of a rule that has decided that the legs at hand cannot tell."""
 
 

@@ -19,6 +19,8 @@ The caller's number and name decide no company: callers choose them.
 
 from __future__ import annotations
 
+from typing import Final
+
 from cdrd.enrich.found import PartyKind
 from cdrd.enrich.legview import LegView, Origin
 from cdrd.enrich.rules import NOT_STATION, Rules, rule
@@ -181,7 +183,7 @@ def unowned_station_called(view: LegView) -> Origin | None:
     return Origin(inside=False, company=company) if company and from_outside(view) else None
 
 
-ORIGIN_RULES: Rules[Origin] = Rules(
+ORIGIN_RULES: Final[Rules[Origin]] = Rules(
     pickup_event,
     picked_up_by,
     transfer_event,
@@ -232,6 +234,6 @@ def _own_number(view: LegView) -> bool:
     return view.called.kind is not PartyKind.TRUNK and dst_is_number(view)
 
 
-CALLER_RULES: Rules[str] = Rules(
+CALLER_RULES: Final[Rules[str]] = Rules(
     calling_number,
 )

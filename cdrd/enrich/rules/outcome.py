@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from cdrd.enrich.found import PartyKind
 from cdrd.enrich.legview import PARKING_APPS, LegView
 from cdrd.enrich.roles import is_sent_on
@@ -49,7 +51,7 @@ def other_company(view: LegView) -> Direction | None:
     return Direction.ONNET if target and view.origin.company else None
 
 
-DIRECTION_RULES: Rules[Direction] = Rules(
+DIRECTION_RULES: Final[Rules[Direction]] = Rules(
     far_end_outside,
     came_from_outside,
     same_company,
@@ -77,7 +79,7 @@ def trunk_in(view: LegView) -> str | None:
     return dialler.attribution.trunk if dialler and dialler.attribution else None
 
 
-TRUNK_RULES: Rules[str] = Rules(trunk_out, trunk_in)
+TRUNK_RULES: Final[Rules[str]] = Rules(trunk_out, trunk_in)
 
 
 @rule("companies.yaml says for {company} that in this situation {bill_to} pays")
@@ -109,7 +111,7 @@ def _is_forwarded(view: LegView) -> bool:
     return is_sent_on(view)
 
 
-_ROLES = frozenset({"caller", "transferrer", "forwarder", "target"})
+_ROLES: Final = frozenset({"caller", "transferrer", "forwarder", "target"})
 
 
 def _role(view: LegView, role: str) -> CompanyId | None:
@@ -136,7 +138,7 @@ def company_pays(view: LegView) -> CompanyId | None:
     return view.origin.company
 
 
-PAYER_RULES: Rules[CompanyId] = Rules(agreed_payer, company_pays)
+PAYER_RULES: Final[Rules[CompanyId]] = Rules(agreed_payer, company_pays)
 
 
 @rule("{transferrer} was talking when the caller was moved on", only="linked")
@@ -157,7 +159,7 @@ def handed_on_to_local(view: LegView) -> str | None:
     return dialler.attribution.xfer
 
 
-XFER_RULES: Rules[str] = Rules(transferrer_event, handed_on_by, handed_on_to_local)
+XFER_RULES: Final[Rules[str]] = Rules(transferrer_event, handed_on_by, handed_on_to_local)
 
 
 @rule("its number leads to a menu, or it was in the menu {dcontext}", calling=NOT_STATION)
@@ -230,10 +232,10 @@ def recording(view: LegView) -> str | None:
     return view.column(view.columns.recording)
 
 
-IVR_RULES: Rules[bool] = Rules(menu_event, through_menu)
-PARKING_RULES: Rules[bool] = Rules(parking_event, parked)
-PICKUP_RULES: Rules[bool] = Rules(picked_up_event, picked_up, pickup_code)
-PIN_RULES: Rules[bool] = Rules(with_pin, pin_event)
-AUTH_RULES: Rules[str] = Rules(pin_owner, pin_owner_event)
-BOUNCE_RULES: Rules[bool] = Rules(came_back)
-RECORDING_RULES: Rules[str] = Rules(recording, recording_event)
+IVR_RULES: Final[Rules[bool]] = Rules(menu_event, through_menu)
+PARKING_RULES: Final[Rules[bool]] = Rules(parking_event, parked)
+PICKUP_RULES: Final[Rules[bool]] = Rules(picked_up_event, picked_up, pickup_code)
+PIN_RULES: Final[Rules[bool]] = Rules(with_pin, pin_event)
+AUTH_RULES: Final[Rules[str]] = Rules(pin_owner, pin_owner_event)
+BOUNCE_RULES: Final[Rules[bool]] = Rules(came_back)
+RECORDING_RULES: Final[Rules[str]] = Rules(recording, recording_event)

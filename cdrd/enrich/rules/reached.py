@@ -6,6 +6,8 @@ over the dst of the leg before it.
 
 from __future__ import annotations
 
+from typing import Final
+
 from cdrd.enrich.call import far_leg
 from cdrd.enrich.found import Party, PartyKind
 from cdrd.enrich.legview import CONFERENCES, LegView, Reached
@@ -14,7 +16,7 @@ from cdrd.enrich.rules.evidence import from_outside, unlisted_trunk
 from cdrd.enrich.rules.numbers import is_called_by_program, outside_number, without_prefix
 from cdrd.records import CompanyId
 
-_UNKNOWN_END = (PartyKind.NOBODY, PartyKind.LOCAL, PartyKind.UNLISTED)
+_UNKNOWN_END: Final = (PartyKind.NOBODY, PartyKind.LOCAL, PartyKind.UNLISTED)
 
 
 @rule("it was in the conference {lastdata}")
@@ -102,7 +104,8 @@ def handed_to_local_channel(view: LegView) -> Reached | None:
     if end.kind is PartyKind.TRUNK:
         return _reached(end)
     company = end.company or (entry.company if entry else None)
-    return Reached(outside=False, company=company, extension=exten)
+    extension = exten if view.owns(company, exten) else end.extension or exten
+    return Reached(outside=False, company=company, extension=extension)
 
 
 @rule(
@@ -223,12 +226,12 @@ def own_company(view: LegView) -> Reached | None:
     return Reached(outside=False, company=company) if company and view.origin.inside else None
 
 
-REACHED_RULES: Rules[Reached] = Rules(
+REACHED_RULES: Final[Rules[Reached]] = Rules(
     conference,
-    handed_to_local_channel,
-    callers_joined,
     handed_on_outside,
     called_by_program,
+    handed_to_local_channel,
+    callers_joined,
     sent_on,
     over_trunk,
     endpoint_reached,
