@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from support.daemon import DaemonProcess, Poller, cdrd
 from support.pbx import Pbx, number_of
-from support.postgres import own_server
 from support.sources import every_record_is_accounted_for
 from support.waiting import wait_until
-
-
-@pytest.fixture
-def server_of_its_own() -> Iterator[tuple[Any, str]]:
-    """A server that nobody else uses, and the DSN of its database."""
-    with own_server() as server:
-        yield server
 
 
 def test_the_daemon_goes_on_when_the_database_comes_back(

@@ -16,7 +16,6 @@ import pytest
 from support.forwarding import Collector, ForwarderProcess, collecting, followed, forwarding
 from support.line import bad_line
 from support.pbx import BusyPbx, Pbx, number_of
-from support.postgres import own_server
 from support.sources import every_record_is_accounted_for
 from support.waiting import wait_until
 
@@ -140,17 +139,9 @@ def test_a_collector_that_was_away_for_many_rotations_gets_all_of_them(
         all_is_there(pbx, collector)
 
 
-@pytest.fixture
-def server_of_its_own() -> Iterator[tuple[Any, str]]:
-    """A server that nobody else uses, and the DSN of its database."""
-
-    async def prepare(dsn: str) -> None:
-        async with Database(dsn) as database:
-            await migrate(database)
-
-    with own_server() as (server, dsn):
-        asyncio.run(prepare(dsn))
-        yield server, dsn
+async def prepare(dsn: str) -> None:
+    async with Database(dsn) as database:
+        await migrate(database)
 
 
 def test_while_the_database_is_away_the_forwarder_waits_as_long_as_it_is_told(
@@ -158,6 +149,7 @@ def test_while_the_database_is_away_the_forwarder_waits_as_long_as_it_is_told(
 ) -> None:
     """The collector says 503 with Retry-After; the forwarder is told once, and goes on by itself."""
     server, dsn = server_of_its_own
+    asyncio.run(prepare(dsn))
     with everything(tmp_path, dsn) as (pbx, collector, forwarder):
         pbx.append(10)
         forwarder.start()

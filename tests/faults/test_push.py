@@ -10,10 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
 from support.daemon import DaemonProcess
 from support.pbx import number_of, record
-from support.postgres import own_server
 from support.pushing import Pusher, pusher, until_answered
 from support.sources import accounts_are_even, every_record_is_accounted_for
 from support.waiting import until_blocked
@@ -86,13 +84,6 @@ async def test_a_push_is_not_answered_before_it_is_committed(
         assert until_answered(pushing, "csv", batch(1))["stored"] == 10
         assert numbers(pushing) == list(range(20))
     assert await accounts_are_even(database)
-
-
-@pytest.fixture
-def server_of_its_own() -> Iterator[tuple[Any, str]]:
-    """A server that nobody else uses, and the DSN of its database."""
-    with own_server() as server:
-        yield server
 
 
 def test_while_the_database_is_away_a_push_is_told_to_come_again(

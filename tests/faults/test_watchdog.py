@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from support.daemon import DaemonProcess
-from support.postgres import own_server
 from support.systemd import listening_systemd
 from support.waiting import wait_until
 
 
-def test_a_daemon_whose_database_is_away_goes_on_beating(tmp_path: Path) -> None:
+def test_a_daemon_whose_database_is_away_goes_on_beating(
+    tmp_path: Path, server_of_its_own: tuple[Any, str]
+) -> None:
     """A new start would help nobody, and lose what a manager interface has said meanwhile."""
-    with own_server() as (server, dsn), listening_systemd(str(tmp_path / "notify")) as systemd:
+    server, dsn = server_of_its_own
+    with listening_systemd(str(tmp_path / "notify")) as systemd:
         told = {**systemd.environment, "WATCHDOG_USEC": "900000"}
         daemon = DaemonProcess(tmp_path, dsn, [], environment=told)
         daemon.write_config()
@@ -28,8 +31,11 @@ def test_a_daemon_whose_database_is_away_goes_on_beating(tmp_path: Path) -> None
             assert daemon.stop() == 0
 
 
-def test_systemd_is_asked_for_time_while_the_database_is_waited_for(tmp_path: Path) -> None:
-    with own_server() as (server, dsn), listening_systemd(str(tmp_path / "notify")) as systemd:
+def test_systemd_is_asked_for_time_while_the_database_is_waited_for(
+    tmp_path: Path, server_of_its_own: tuple[Any, str]
+) -> None:
+    server, dsn = server_of_its_own
+    with listening_systemd(str(tmp_path / "notify")) as systemd:
         daemon = DaemonProcess(tmp_path, dsn, [], environment=systemd.environment)
         daemon.write_config()
         daemon.migrate()

@@ -165,7 +165,8 @@ def test_a_poison_record_goes_to_suspense_with_its_place_and_delays_no_other(
     first = len(record(0))
     suspended = collector.asked(
         "SELECT line, byte_offset, raw, path FROM suspense JOIN file USING (file_id)"
-        " ORDER BY suspense_id"
+        " WHERE path = $1 ORDER BY suspense_id",
+        source["path"],
     )
     assert [number_of(place[3]) for place in collector.places("poison")] == [0, 1, 2]
     assert "5 records, 0 were missing" in replayed.stdout
