@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from typing import Final
 
 from cdrd.beside import CelEvent
 from cdrd.enrich.call import view_call, view_leg
@@ -100,11 +101,29 @@ def attribution_of(view: LegView) -> Attribution:
     return view.attribution
 
 
-_SAID = ("company", "target", "bill_to", "direction", "src_ext", "dial_short", "dial_full", "trunk")
-_NOTICED = ("xfer", "is_ivr", "is_park", "is_pick", "is_auth", "auth", "is_bounce", "call_rec")
+_SAID: Final = (
+    "company",
+    "target",
+    "bill_to",
+    "direction",
+    "src_ext",
+    "dial_short",
+    "dial_full",
+    "trunk",
+)
+_NOTICED: Final = (
+    "xfer",
+    "is_ivr",
+    "is_park",
+    "is_pick",
+    "is_auth",
+    "auth",
+    "is_bounce",
+    "call_rec",
+)
 
 
-NOTICED_RULES = Properties(
+NOTICED_RULES: Final = Properties(
     XFER_RULES,
     IVR_RULES,
     PARKING_RULES,

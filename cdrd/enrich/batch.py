@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from cdrd.beside import CelEvent
 from cdrd.enrich.faults import Fault
@@ -12,7 +12,7 @@ from cdrd.enrich.grouping import CallGroup, calls_of
 from cdrd.records import AcctId, Attribution, Leg, UnattributedReason
 from cdrd.store.decided import Decided
 
-MOST_LEGS_OF_CALL = 2000
+MOST_LEGS_OF_CALL: Final = 2000
 """A conference of 60 has 1770. What is larger is no call but a PBX that gives all of them one name, and
 would be decided anew as a whole with each of its legs: such legs are decided one by one."""
 

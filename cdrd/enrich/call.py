@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from cdrd.enrich.channels import channel_number, local_half
 from cdrd.enrich.directory import Directory
@@ -26,13 +27,13 @@ from cdrd.enrich.legview import CONFERENCES, PARKING_APPS, LegView
 from cdrd.enrich.told import correct, listen
 from cdrd.records import Leg
 
-MOST_HOPS = 20
+MOST_HOPS: Final = 20
 """Local channels in a row that are followed; a longer row is a loop, or somebody's joke."""
 
-_ENDING_APPS = frozenset({"", "Hangup", "Busy", "Congestion", "Return", "NoOp"})
-_GOES_ON = frozenset("gFe")
+_ENDING_APPS: Final = frozenset({"", "Hangup", "Busy", "Congestion", "Return", "NoOp"})
+_GOES_ON: Final = frozenset("gFe")
 """Options of Dial() with which the caller's channel goes on after the called party hung up."""
-_TELEPHONES = frozenset({PartyKind.STATION, PartyKind.UNLISTED})
+_TELEPHONES: Final = frozenset({PartyKind.STATION, PartyKind.UNLISTED})
 
 
 def view_call(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from typing import Final
 
 from cdrd.calls import CallDirection, CallLeg, CallRecord, Confidence, LegRole, RerouteReason
 from cdrd.enrich.call import far_leg
@@ -25,11 +25,10 @@ from cdrd.enrich.talk import (
 )
 from cdrd.records import Attribution, Direction
 
-_WITHHELD = frozenset(
+_WITHHELD: Final = frozenset(
     {"", "anonymous", "unknown", "unavailable", "restricted", "private", "withheld"}
 )
 """What SIP and Asterisk write in place of a number that is not shown."""
-_CLID_NAME = re.compile(r'"(.*)" <.*>?', re.DOTALL)
 
 
 def build_call(views: Sequence[LegView], heard: Heard) -> CallRecord:
@@ -164,8 +163,10 @@ def _caller(first: LegView) -> str | None:
 
 
 def _caller_name(first: LegView) -> str | None:
-    match = _CLID_NAME.fullmatch(first.leg.clid)
-    name = match[1] if match else ""
+    """`Anna` of `"Anna" <101>`; Asterisk may have cut the end of it."""
+    clid = first.leg.clid
+    end = clid.rfind('" <')
+    name = clid[1:end] if clid.startswith('"') and end > 0 else ""
     return None if name.strip().lower() in _WITHHELD else name
 
 
@@ -281,4 +282,4 @@ def _rules(told: str, confidence: Confidence, heard: bool, connected: bool) -> s
     return json.dumps(by, separators=(",", ":"))
 
 
-_OF_THE_CALL = ("company", "target", "bill_to")
+_OF_THE_CALL: Final = ("company", "target", "bill_to")

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-LONGEST_LASTDATA = 79
+LONGEST_LASTDATA: Final = 79
 """Asterisk cuts lastdata here (in bytes), so the last target of a longer one is not what was dialled."""
 
-_MASKS = ("AsyncGoto/", "Bridge/", "Parked/", "Transfered/")
+_MASKS: Final = ("AsyncGoto/", "Bridge/", "Parked/", "Transfered/")
 """What Asterisk puts before the name of a channel that another one has taken the place of."""
-_NAMED_TECHS = frozenset({"PJSIP", "SIP", "SCCP"})
+_NAMED_TECHS: Final = frozenset({"PJSIP", "SIP", "SCCP"})
 """Where the channel has the name that was dialled; that of a DAHDI group or an IAX2 host need not."""
-_LOCAL = re.compile(r"Local/(.+)-([0-9a-f]+);([12])", re.DOTALL)
+_LOCAL: Final = re.compile(r"Local/(.+)-([0-9a-f]+);([12])", re.DOTALL)
 
 
 def channel_base(channel: str) -> str:
@@ -70,7 +70,7 @@ class Dialled(NamedTuple):
     """False where Asterisk cut them, so that not every target is known."""
 
 
-NOT_DIALLED = Dialled()
+NOT_DIALLED: Final = Dialled()
 
 
 @lru_cache(maxsize=1 << 14)

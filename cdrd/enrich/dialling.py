@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
-_NOISE = str.maketrans("", "", " ().")
-_NUMBER = re.compile(r"\+?[0-9]{2,32}", re.ASCII)
+_NOISE: Final = str.maketrans("", "", " ().")
+_NUMBER: Final = re.compile(r"\+?[0-9]{2,32}", re.ASCII)
 
 
 def cleaned(number: str) -> str:
@@ -72,7 +72,7 @@ class Dialling(NamedTuple):
         return len(number) > _LONGEST_EXTENSION or self.e164(number) is not None
 
 
-_LONGEST_EXTENSION = 6
+_LONGEST_EXTENSION: Final = 6
 """What is longer than this is no extension, unless a company lists it as one."""
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
+from typing import Final
 
 from cdrd.enrich.compiled import Compiled, compile_entries, holds
 from cdrd.enrich.found import NOBODY, Account, Did, Feature, Party
@@ -16,7 +17,7 @@ from cdrd.enrich.lookups import Lookups
 from cdrd.owners import Company, DirectoryVersion, Entry
 from cdrd.records import CompanyId
 
-REMEMBERED = 1 << 16
+REMEMBERED: Final = 1 << 16
 """Channels, contexts and numbers whose owners are remembered, so that memory does not grow with calls."""
 
 

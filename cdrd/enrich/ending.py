@@ -7,6 +7,7 @@ rang too long, one that declined (603) and one that is away (480). The hang-up e
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Final
 
 from cdrd.calls import EndReason
 from cdrd.enrich.call import MOST_HOPS, far_leg
@@ -14,7 +15,7 @@ from cdrd.enrich.found import PartyKind
 from cdrd.enrich.heard import Channel
 from cdrd.enrich.legview import LegView
 
-_SIP_CODES = {
+_SIP_CODES: Final = {
     1: 404,  # unallocated number
     2: 404,  # no route to transit network
     3: 404,  # no route to destination
@@ -38,11 +39,11 @@ _SIP_CODES = {
 
 Cause 21 is 403 and 603 alike; 16 and 31 are normal; 26 is "answered elsewhere", 127 tells nothing.
 """
-_BY_DISPOSITION = {"BUSY": 486, "CONGESTION": 503, "CANCEL": 487}
-_TOGETHER = timedelta(seconds=2)
-_AT_ONCE = timedelta(microseconds=100)
+_BY_DISPOSITION: Final = {"BUSY": 486, "CONGESTION": 503, "CANCEL": 487}
+_TOGETHER: Final = timedelta(seconds=2)
+_AT_ONCE: Final = timedelta(microseconds=100)
 """Either end of a Local channel has its own thread: closer than this, either may be told of first."""
-_TERMINATED = 487
+_TERMINATED: Final = 487
 """Request Terminated: the caller gave up."""
 
 

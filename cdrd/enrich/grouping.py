@@ -20,7 +20,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from cdrd.beside import CelEvent
 from cdrd.enrich.channels import channel_base, is_replaced, local_half, parse_dial, unmasked
@@ -28,15 +28,15 @@ from cdrd.enrich.heard import said
 from cdrd.enrich.legview import CONFERENCES, DIALLING_APPS
 from cdrd.records import Leg
 
-TOUCHING = timedelta(seconds=1)
+TOUCHING: Final = timedelta(seconds=1)
 """Between two mentions of one channel: times of CDRs are cut to whole seconds."""
 
-_LONGEST_CALL = 12 * 3600
+_LONGEST_CALL: Final = 12 * 3600
 """Seconds. A channel that seems older than this has a uniqueid that means something else."""
 
-_SERIAL = re.compile(r".+-[0-9a-f]{8,}(;[12])?", re.DOTALL)
-_BORN = re.compile(r"(?:.*-)?([0-9]{9,11})\.[0-9]+", re.DOTALL)
-_NAMED = ("transferee_channel", "transfer_target_channel", "channel2", "pickup_channel")
+_SERIAL: Final = re.compile(r".+-[0-9a-f]{8,}(;[12])?", re.DOTALL)
+_BORN: Final = re.compile(r"(?:.*-)?([0-9]{9,11})\.[0-9]+", re.DOTALL)
+_NAMED: Final = ("transferee_channel", "transfer_target_channel", "channel2", "pickup_channel")
 """Keys of an event's JSON, followed by `_name`, `_uniqueid` or nothing; old versions write names only."""
 
 
@@ -188,12 +188,16 @@ class _Calls:
             last, until = mention.node, max(until, mention.end)
 
     def groups(self) -> list[CallGroup]:
-        groups: defaultdict[int, CallGroup] = defaultdict(lambda: CallGroup([], []))
-        to = self._to
+        groups: dict[int, CallGroup] = {}
         for node, leg in enumerate(self._legs):
-            groups[node if to[node] == node else self._root(node)].legs.append(leg)
+            root = self._root(node)
+            if root == node:  # the earliest of its call, so that none of it came before
+                groups[node] = CallGroup([leg], [])
+            else:
+                groups[root].legs.append(leg)
         for event in self._events:
-            groups[self._root(self._channel(event))].events.append(event)
+            root = self._root(self._channel(event))
+            groups.setdefault(root, CallGroup([], [])).events.append(event)
         return list(groups.values())
 
 

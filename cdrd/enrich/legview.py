@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from cdrd.enrich.channels import NOT_DIALLED, is_replaced, parse_dial
 from cdrd.enrich.directory import Directory
@@ -12,12 +12,12 @@ from cdrd.enrich.found import Did, Party, PartyKind
 from cdrd.enrich.heard import Told
 from cdrd.records import AcctId, Attribution, CompanyId, Direction, Leg
 
-UNSTORED = AcctId(0)
+UNSTORED: Final = AcctId(0)
 """The acctid that stands for a leg that is not stored."""
-DIALLING_APPS = frozenset({"Dial", "RetryDial"})
-CONFERENCES = frozenset({"ConfBridge", "MeetMe", "Konference"})
-PARKING_APPS = frozenset({"Park", "ParkAndAnnounce", "ParkedCall"})
-NOBODY_DIALS = frozenset({"", "s", "t", "i", "h", "a", "o", "e", "T", "~~s~~", "failed"})
+DIALLING_APPS: Final = frozenset({"Dial", "RetryDial"})
+CONFERENCES: Final = frozenset({"ConfBridge", "MeetMe", "Konference"})
+PARKING_APPS: Final = frozenset({"Park", "ParkAndAnnounce", "ParkedCall"})
+NOBODY_DIALS: Final = frozenset({"", "s", "t", "i", "h", "a", "o", "e", "T", "~~s~~", "failed"})
 """Extensions of the dialplan's own."""
 
 
@@ -30,7 +30,7 @@ class Origin(NamedTuple):
     extension: str | None = None
 
 
-_UNKNOWN = Origin(inside=False)
+_UNKNOWN: Final = Origin(inside=False)
 
 
 class Reached(NamedTuple):

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from datetime import timedelta
+from typing import Final
 
 from cdrd.calls import CallLeg, EndReason, LegRole
 from cdrd.enrich.ending import how_ended
 from cdrd.enrich.legview import CONFERENCES, PARKING_APPS, UNSTORED, LegView
 from cdrd.enrich.talk import is_answered
 
-_VOICEMAIL = frozenset({"VoiceMail", "MiniVM", "MinivmRecord"})
-_AT_ONCE = timedelta(seconds=1)
-_BUSY = frozenset({"BUSY", "CONGESTION", "FAILED"})
+_VOICEMAIL: Final = frozenset({"VoiceMail", "MiniVM", "MinivmRecord"})
+_AT_ONCE: Final = timedelta(seconds=1)
+_BUSY: Final = frozenset({"BUSY", "CONGESTION", "FAILED"})
 
 
 def call_legs(views: Sequence[LegView]) -> tuple[CallLeg, ...]:

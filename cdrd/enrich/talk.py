@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from cdrd.enrich.call import far_leg
 from cdrd.enrich.found import PartyKind
 from cdrd.enrich.heard import Connected, Heard
 from cdrd.enrich.legview import CONFERENCES, LegView
 
-_PAIR = 2
+_PAIR: Final = 2
 
 
 class Span(NamedTuple):

@@ -143,30 +143,32 @@ def _array(names: Sequence[str]) -> str:
 
 def _columns(values: list[object]) -> str:
     """Values as COPY's text format has them, with tabs between."""
-    told = "\t".join([_told(value) for value in values])
+    texts = []
+    nulls = 0
+    moment, moment_text = None, ""  # several moments of a call are one
+    for value in values:
+        if value is None:
+            nulls += 1
+            texts.append("\\N")
+        elif isinstance(value, str):
+            texts.append(value)
+        elif isinstance(value, datetime):
+            if value is not moment:
+                moment, moment_text = value, value.isoformat(" ")
+            texts.append(moment_text)
+        else:
+            texts.append(str(value))
+    told = "\t".join(texts)
     # the usual texts need no look at each of their characters
     if (
-        told.count("\\") == values.count(None)
+        told.count("\\") == nulls
         and told.count("\t") == len(values) - 1
         and "\n" not in told
         and "\r" not in told
     ):
         return told
-    return "\t".join([_escaped(value) for value in values])
-
-
-def _told(value: object) -> str:
-    if value is None:
-        return "\\N"
-    if isinstance(value, str):
-        return value
-    if isinstance(value, datetime):
-        return value.isoformat(" ")
-    return str(value)
-
-
-def _escaped(value: object) -> str:
-    return value.translate(_ESCAPES) if isinstance(value, str) else _told(value)
+    pairs = zip(values, texts, strict=True)
+    return "\t".join([t.translate(_ESCAPES) if isinstance(v, str) else t for v, t in pairs])
 
 
 def _encoded(rows: Sequence[str]) -> bytes:
