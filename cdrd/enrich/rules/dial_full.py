@@ -50,7 +50,7 @@ def expanded_by_dialler(view: LegView) -> str | None:
 def number_in_full(view: LegView) -> str | None:
     """An outside number, in the way the site writes it."""
     number = outside_number(view)
-    if number is None and not view.attended:
+    if number is None and not view.attended and view.leg.lastapp != "Queue":  # whose dst is its own
         number = without_prefix(view)
     return dialling_of_leg(view).written(number) if number else UNKNOWABLE
 

@@ -314,6 +314,18 @@ def test_a_queue_that_tries_its_members_again_is_no_transfer(directory: Director
     ] * 3
 
 
+def test_the_number_of_a_queues_member_outside_is_not_the_queues(directory: Directory) -> None:
+    """No row says which number was called over the trunk."""
+    queue = {"src": "101", "dst": "180", "dcontext": "north-in", "lastapp": "Queue"}
+
+    (found,) = decided(
+        directory, leg("PJSIP/north-101-01", "PJSIP/carrier-02", lastdata="help,t,,,30", **queue)
+    )
+
+    assert (found.direction, found.trunk, found.bill_to) == ("outbound", "carrier", "north")
+    assert (found.dial_short, found.dial_full) == ("180", None)
+
+
 def test_a_queue_agent_who_hands_the_caller_on_is_the_transferrer(directory: Directory) -> None:
     queue = {"src": "01632960777", "dst": "180", "dcontext": "north-in", "lastapp": "Queue"}
     talk = leg("PJSIP/carrier-01", "PJSIP/north-102-02", lastdata="help,t,,,30", **queue)
