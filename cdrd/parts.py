@@ -88,7 +88,6 @@ class Parts:
 
     def wanted(self, settings: Settings) -> dict[str, Part]:
         """Everything that these settings want to run, in the order of starting."""
-        self._ways = {source.name: source.way for source in settings.sources}
         remember = settings.collect.remember_days
         parts = {
             "upkeep": Part(
@@ -111,6 +110,7 @@ class Parts:
             part = self._source(source, settings)
             if part is not None:
                 parts[f"collect {source.name}"] = part
+        self._ways = {source.name: source.way for source in settings.sources}
         return parts
 
     def _source(self, source: SourceSettings, settings: Settings) -> Part | None:

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
-from cdrd.settings_file import Duration, Section, Size, read_settings, secret
+from cdrd.settings_file import Duration, Section, Size, between, read_settings, secret
 from cdrd.source_settings import SourceSettings
 
 
@@ -30,7 +30,9 @@ class DatabaseSettings(Section):
     embedded: Path | None = None
     """Folder of an embedded PostgreSQL, started when no DSN is given."""
     pool_size: Annotated[int, Field(ge=4, le=500)] = 10
-    statement_timeout: Duration = timedelta(seconds=60)
+    statement_timeout: Annotated[Duration, between(timedelta(seconds=1), timedelta(days=1))] = (
+        timedelta(seconds=60)
+    )
     migrate: bool = False
     """Whether `cdrd run` applies missing migrations itself."""
     partition_legs: Annotated[int, Field(ge=1000)] = 10_000_000

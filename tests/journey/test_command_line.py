@@ -33,6 +33,8 @@ def config(tmp_path: Path) -> Path:
     ("words", "code", "said"),
     [
         (["nosuch"], 2, "cdrd: No such command 'nosuch'. See `cdrd --help`.\n"),
+        (["statu"], 2, "Did you mean 'status'? See `cdrd --help`.\n"),
+        (["suspense", "retry", "1", "--all"], 2, "See `cdrd suspense retry --help`.\n"),
         (["explain"], 2, "cdrd: Give an acctid or a linkedid. See `cdrd explain --help`.\n"),
         (["explain", "0"], 2, "See `cdrd explain --help`.\n"),
         (["run", "--role", "x"], 2, "See `cdrd run --help`.\n"),
@@ -52,6 +54,13 @@ def test_an_error_is_one_line_with_what_to_do(
     assert done.stderr.count("\n") == 1
     assert done.stderr.endswith(said)
     assert "secret" not in done.stderr
+
+
+def test_settings_named_before_forward_are_those_of_forward(config: Path) -> None:
+    done = cdrd("-c", str(config), "forward", "--check")
+
+    assert done.returncode == 78
+    assert f"{config}:1: database: there is no such key" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 from support.daemon import DaemonProcess, Poller, cdrd
@@ -192,6 +193,8 @@ def test_a_source_that_was_taken_out_is_anothers_at_once(
     daemon.sources.clear()
     daemon.write_config()
     reload(daemon)
+    with urlopen(f"{daemon.url}/metrics") as answer:  # noqa: S310 - our own daemon on loopback
+        assert b'cdrd_source_up{source="pbx1"}' not in answer.read()
     (tmp_path / "second").mkdir()
     second = DaemonProcess(tmp_path / "second", daemon.dsn, [source(pbx.path)])
     second.write_config()

@@ -75,6 +75,8 @@ logs:
         ["cdrd.yaml:16", "logs.level"],
     ]
     assert told[1].endswith("there is no such key")
+    assert told[2].endswith("'HQ' is no name; write small letters, digits and . _ -, up to 63")
+    assert "'asterisk-cvs' should be 'asterisk-csv'" in told[3]
     assert told[4].endswith("this key is needed")
     assert told[5].endswith("write one like Europe/London, or UTC")
     assert told[6].endswith("write a number and a unit: 250ms, 10s, 5m, 2h, 1d")
@@ -101,7 +103,9 @@ def test_a_duration_is_a_number_and_a_unit(tmp_path: Path, text: str, expected: 
     assert expected == load(tmp_path, f"serve:\n  deadline: {text}\n").serve.deadline
 
 
-@pytest.mark.parametrize("text", ["10", "10 seconds", "-1s", "1h30m", "s", "1e3s", "[10s]"])
+@pytest.mark.parametrize(
+    "text", ["10", "10 seconds", "-1s", "1h30m", "s", "1e3s", "[10s]", "999999999999d"]
+)
 def test_anything_else_is_no_duration(tmp_path: Path, text: str) -> None:
     (problem,) = problems(tmp_path, f"serve:\n  deadline: {text}\n")
 
