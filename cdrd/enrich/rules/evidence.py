@@ -36,12 +36,23 @@ def _account(view: LegView) -> Account | None:
 
 
 def _owns_a_part(view: LegView, company: CompanyId) -> bool:
-    parts = (view.called.company, view.calling.company, view.context_company, local_company(view))
-    if company in parts or (view.did is not None and view.did.company == company):
+    if company in (view.calling.company, local_company(view)):
         return True
+    if not _called_by_number(view, company):
+        if company in (view.called.company, view.context_company):
+            return True
+        if view.did is not None and view.did.company == company:
+            return True
     if view.calling.kind is PartyKind.TRUNK:
         return False  # src is what the outside says
     return view.owns(company, endpoint_name(view)) or view.owns(company, view.leg.src)
+
+
+def _called_by_number(view: LegView, company: CompanyId) -> bool:
+    """Whether a telephone called the company's public number: its dialplan gives those calls its code."""
+    if view.calling.kind is not PartyKind.UNLISTED or view.did is None:
+        return False
+    return view.did.company == company and not from_outside(view)
 
 
 def local_company(view: LegView) -> CompanyId | None:

@@ -450,6 +450,26 @@ def test_calls_by_endpoints_nobody_listed_are_the_house_companys(directory: Dire
     assert (found.company, found.src_ext, found.bill_to) == ("house", "500", "house")
 
 
+def test_the_number_called_gives_the_caller_no_company(directory: Directory) -> None:
+    """The dialplan of north's numbers gives its account code to each call that has none."""
+    (found,) = decided(
+        directory,
+        leg(
+            "PJSIP/lobby-01",
+            "PJSIP/north-101-02",
+            src="500",
+            dst="101",
+            dcontext="north-in",
+            lastdata="PJSIP/north-101,20",
+            userfield="did:01908555101",
+            accountcode="north",
+        ),
+    )
+
+    assert (found.company, found.src_ext, found.bill_to) == ("house", "500", "house")
+    assert (found.direction, found.target) == ("onnet", "north")
+
+
 def test_trunks_nobody_listed_are_seen_by_the_numbers_they_are_given(tmp_path: Path) -> None:
     """With no more than one company in the file, calls out and in are told from calls inside."""
     only = compiled("companies: {mine: {default: true}}", tmp_path)
