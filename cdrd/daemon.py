@@ -242,23 +242,23 @@ class Daemon:
             late = self._pulse.late()
             if late:
                 _log.error("parts_stuck", parts=late)
-            elif not await self._is_cut_off(seconds / 6):
+            elif not await self._is_cut_off(seconds / 3, seconds / 6):
                 systemd.notify("WATCHDOG=1")
 
-    async def _is_cut_off(self, seconds: float) -> bool:
+    async def _is_cut_off(self, patience: float, to_connect: float) -> bool:
         """Whether we get nothing from a database that others get answers from: a new start helps then.
 
         While it is away it does not, and would lose what a manager interface has said meanwhile.
         """
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(patience):
                 await self._database.alive()
         except (Unavailable, TimeoutError) as error:
             metrics.faults.labels("watchdog", type(error).__name__).inc()
         else:
             return False
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(to_connect):
                 connection = await self._database.dedicated()
         except (Unavailable, TimeoutError):
             return False
