@@ -16,6 +16,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 from cdrd.errors import SettingsError
 from cdrd.settings import LogSettings
 from cdrd.settings_file import (
+    ROTATED,
     Duration,
     IdlePoll,
     Name,
@@ -76,8 +77,7 @@ class ForwardedSettings(Section):
     name: Name
     path: Annotated[str, Field(min_length=1)]
     """A file, or a pattern (glob) for many; each file that matches is followed by itself."""
-    rotated: tuple[str, ...] = ("{path}.*", "{path}-*", "{stem}-[0-9]*{suffix}*")
-    """Where rotated files of the path are found; {path}, {stem} and {suffix} are those of each file."""
+    rotated: tuple[str, ...] = ROTATED
     idle_poll: IdlePoll = timedelta(milliseconds=100)
 
 

@@ -80,6 +80,8 @@ Zone = Annotated[str, AfterValidator(_zone)]
 Name = Annotated[str, AfterValidator(_name)]
 IdlePoll = Annotated[Duration, between(timedelta(milliseconds=10), timedelta(minutes=1))]
 """How long a quiet file is left alone before it is looked at again."""
+ROTATED = ("{path}.*", "{path}-*", "{stem}-[0-9]*{suffix}*")
+"""Where rotated files of a path are found; {path}, {stem} and {suffix} are those of each file."""
 
 
 class Section(BaseModel):

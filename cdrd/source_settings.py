@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from cdrd.records import SourceKind
-from cdrd.settings_file import Duration, IdlePoll, Name, Section, Size, Zone, between
+from cdrd.settings_file import ROTATED, Duration, IdlePoll, Name, Section, Size, Zone, between
 
 _ENDPOINT = re.compile(r"([^\s:\[\]]+|\[[0-9a-fA-F:.]+\]):([0-9]{1,5})")
 _WAYS = ("path", "drop", "push", "forward", "connect", "listen")
@@ -75,8 +75,7 @@ class SourceSettings(Section):
     ambiguous: Literal["auto", "uniqueid", "userfield"] = "auto"
     format: Literal["csv", "json"] = "csv"
     """asterisk-cel: how cel_custom writes."""
-    rotated: tuple[str, ...] = ("{path}.*", "{path}-*", "{stem}-[0-9]*{suffix}*")
-    """Where rotated files of the path are found; {path}, {stem} and {suffix} are those of each file."""
+    rotated: tuple[str, ...] = ROTATED
     max_record_bytes: Annotated[Size, Field(ge=1024, le=16 << 20)] = 65536
     complete_after: Duration = timedelta(seconds=10)
     """A file of `drop` is complete when it has not changed for so long."""
