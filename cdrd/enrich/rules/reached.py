@@ -102,7 +102,7 @@ def handed_to_local_channel(view: LegView) -> Reached | None:
     entry = view.directory.context(view.pbx, name, view.at)
     end = far_leg(view).called
     if end.kind is PartyKind.TRUNK:
-        return _reached(end)
+        return Reached(outside=True)  # the trunk is used once, by the leg behind the Local channel
     company = end.company or (entry.company if entry else None)
     extension = exten if view.owns(company, exten) else end.extension or exten
     return Reached(outside=False, company=company, extension=extension)

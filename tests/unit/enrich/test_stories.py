@@ -764,6 +764,7 @@ def test_a_consultation_outside_by_feature_code_is_the_transferrers(directory: D
     assert [a.xfer for a in found] == [None, None, None, "102"]
     assert ["102", *["07700900456"] * 3] == [a.dial_short for a in found]
     assert ["inbound", *["outbound"] * 3] == [a.direction for a in found]
+    assert [a.trunk for a in found] == ["carrier", None, "carrier", None]
 
 
 def test_the_number_of_an_attended_transfer_is_in_the_consultations_row(

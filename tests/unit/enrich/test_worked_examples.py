@@ -99,7 +99,7 @@ def _line(decision: Decision) -> str:
     said = (
         asterisk,
         f"{found.direction} {found.company or '-'} → {found.target or '-'}",
-        f"{found.bill_to or 'nobody'} pays",
+        f"{found.bill_to or 'nobody'} pays" + (f" by {found.trunk}" if found.trunk else ""),
         f"{found.src_ext or '-'} dials {found.dial_full or '-'}",
         " ".join((part.role, *([part.end_reason] if part.end_reason else []))),
         ", ".join(flags),
