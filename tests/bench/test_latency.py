@@ -29,7 +29,7 @@ def test_append_to_readable(daemons: Daemons, dsn: str, tmp_path: Path, figures:
     script = Path(__file__).parent / "writer.py"
     command = [script, tmp_path / "Master.csv", count, RATE, times]
     with subprocess.Popen([sys.executable, *map(str, command)]) as writer:
-        deadline = time.monotonic() + SECONDS + 60
+        deadline = time.monotonic() + SECONDS + DEADLINE
         while len(received) <= count:
             assert time.monotonic() < deadline, f"{len(received)} of {count} records are readable"
             rows = reader.page(most=5000)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import random
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -189,8 +188,9 @@ async def test_legs_that_are_decided_again_one_by_one_stay_in_their_calls(
         await nothing_waits(database)
     told = "SELECT call_id, acctids, roles, events FROM call WHERE effective ORDER BY call_id"
     before = await stored_decisions(database), await ask(database, told)
-    some = random.Random(1).sample(range(1, len(rows) + 1), min(60, len(rows)))
-    one_by_one = [(AcctId(n), AcctId(n)) for n in some]
+    several = "SELECT unnest(acctids) FROM call WHERE effective AND cardinality(linkedids) > 1"
+    one_by_one = [(AcctId(n), AcctId(n)) for (n,) in await ask(database, several)]
+    assert len(one_by_one) > 10
     async with database.transaction() as connection:
         await add_work(connection, RE_ENRICH, one_by_one)
     async with running(database, batch_legs=1):

@@ -107,7 +107,7 @@ def served(daemon: DaemonProcess) -> dict[int, Any]:
 
 
 def test_a_biller_neither_misses_nor_doubles_a_row_and_ends_with_the_last_word(
-    daemon: DaemonProcess, tmp_path: Path
+    daemon: DaemonProcess, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """Calls come while their late legs move others to another company, and billers are killed."""
     daemon.add_reader()
@@ -117,6 +117,7 @@ def test_a_biller_neither_misses_nor_doubles_a_row_and_ends_with_the_last_word(
         folder.mkdir()
         billers[login] = Biller(folder, daemon.url, token_of(daemon, login, *names))
         billers[login].start()
+        request.addfinalizer(billers[login].kill)
     chance = random.Random(20)
     names = [f"1795285487.{n}" for n in range(CALLS)]
     owners = iter(("globex", "acme", "globex"))
@@ -144,6 +145,5 @@ def test_a_biller_neither_misses_nor_doubles_a_row_and_ends_with_the_last_word(
     for login, biller in billers.items():
         sees = (lambda _: True) if login == "all" else of(login)
         wait_until(lambda b=biller, s=sees: right(b, s), what=f"the copy of {login} is right")
-        biller.kill()
     moved = {row["properties"]["company"] for row in served(daemon).values()}
     assert moved == {"acme", "globex"}
