@@ -25,6 +25,10 @@ from cdrd.enrich.talk import (
 )
 from cdrd.records import Attribution, Direction
 
+INBOUND: Final = Direction.INBOUND  # a member of an enum is dear to look up before Python 3.12
+OUTBOUND: Final = Direction.OUTBOUND
+ONNET: Final = Direction.ONNET
+
 _WITHHELD: Final = frozenset(
     {"", "anonymous", "unknown", "unavailable", "restricted", "private", "withheld"}
 )
@@ -55,7 +59,7 @@ def build_whole_call(views: Sequence[LegView], heard: Heard) -> CallRecord:
         legs=legs,
         caller=_caller(first),
         caller_name=_caller_name(first),
-        dialled=told.dial_full if told.direction is Direction.INBOUND else told.dial_short,
+        dialled=told.dial_full if told.direction is INBOUND else told.dial_short,
         requested=_requested(told),
         answered_by=_answered_by(answered_first) if answered_first is not None else None,
         direction=_direction(views),
@@ -92,7 +96,7 @@ def _by_itself(view: LegView) -> CallRecord:
         (one_leg,),
         _caller(view),
         _caller_name(view),
-        told.dial_full if told.direction is Direction.INBOUND else told.dial_short,
+        told.dial_full if told.direction is INBOUND else told.dial_short,
         _requested(told),
         _answered_by(view) if answered is not None else None,
         _direction_by_itself(view, told),
@@ -106,7 +110,7 @@ def _by_itself(view: LegView) -> CallRecord:
         0 if leg.disposition == "ANSWERED" else status_code(view),
         (leg.lastdata.partition(",")[0] or None) if leg.lastapp == "Queue" else None,
         _trunk_in(view),
-        told.trunk if told.direction is Direction.OUTBOUND else None,
+        told.trunk if told.direction is OUTBOUND else None,
         told.company,
         told.target,
         told.bill_to,
@@ -117,8 +121,8 @@ def _by_itself(view: LegView) -> CallRecord:
 
 
 def _direction_by_itself(view: LegView, told: Attribution) -> CallDirection | None:
-    came_in = told.direction is Direction.INBOUND or _dialled_in(view)
-    if told.direction is Direction.OUTBOUND:
+    came_in = told.direction is INBOUND or _dialled_in(view)
+    if told.direction is OUTBOUND:
         return CallDirection.INBOUND_OUTBOUND if came_in else CallDirection.OUTBOUND
     if came_in:
         return CallDirection.INBOUND
@@ -172,7 +176,7 @@ def _caller_name(first: LegView) -> str | None:
 
 def _requested(told: Attribution) -> str | None:
     """Inside the extension that was asked for; outside, and at another company, the number in full."""
-    if told.direction in (Direction.OUTBOUND, Direction.ONNET):
+    if told.direction in (OUTBOUND, ONNET):
         return told.dial_full
     return told.dial_short
 
@@ -193,8 +197,8 @@ def _answered_by(view: LegView) -> str | None:
 def _direction(views: Iterable[LegView]) -> CallDirection | None:
     """By the trunks that had part in it."""
     directions = {_attribution(view).direction for view in views}
-    came_in = Direction.INBOUND in directions or any(_dialled_in(view) for view in views)
-    if Direction.OUTBOUND in directions:
+    came_in = INBOUND in directions or any(_dialled_in(view) for view in views)
+    if OUTBOUND in directions:
         return CallDirection.INBOUND_OUTBOUND if came_in else CallDirection.OUTBOUND
     if came_in:
         return CallDirection.INBOUND
@@ -247,12 +251,12 @@ def _trunk_in(first: LegView) -> str | None:
     if first.calling.kind is PartyKind.TRUNK:
         return first.calling.trunk
     told = _attribution(first)
-    return told.trunk if told.direction is Direction.INBOUND else None
+    return told.trunk if told.direction is INBOUND else None
 
 
 def _trunk_out(views: Sequence[LegView]) -> str | None:
     """The trunk that carried it; of several the last one that was answered."""
-    out = [v for v in views if _attribution(v).direction is Direction.OUTBOUND]
+    out = [v for v in views if _attribution(v).direction is OUTBOUND]
     carried = [view for view in out if view.answered] or out
     return next((t for v in reversed(carried) if (t := _attribution(v).trunk)), None)
 
