@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 from support.captured import channel_event_rows, custom_rows, master_rows
+from support.commands import told
 from support.legs import START, collecting, leg
 from support.sources import ask, file_source
 from support.stages import nothing_waits, running
@@ -21,7 +21,6 @@ from support.waiting import until
 
 from cdrd.beside import CelEvent
 from cdrd.calls import CallLeg, CallRecord
-from cdrd.cli import main
 from cdrd.decode.event_rows import Place, cel_row
 from cdrd.enrich.deciding import decide_call
 from cdrd.enrich.stage import RE_ENRICH, apply_companies
@@ -342,9 +341,7 @@ async def test_legs_of_a_plain_file_that_only_a_channel_s_name_joins_are_one_cal
     )
 
 
-def test_the_story_of_a_call_is_told_by_its_linkedid(
-    dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_story_of_a_call_is_told_by_its_linkedid(dsn: str, tmp_path: Path) -> None:
     """Also where a leg of it is meant, or one of several PBXs, and for who does not know its name."""
 
     async def fill() -> None:
@@ -359,37 +356,30 @@ def test_the_story_of_a_call_is_told_by_its_linkedid(
                 await nothing_waits(database)
 
     asyncio.run(fill())
-    capsys.readouterr()
     config = tmp_path / "cdrd.yaml"
     config.write_text(json.dumps({"database": {"dsn": dsn}}))
 
-    def told(*arguments: str) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["cdrd", "-c", str(config), "explain", *arguments])
-        code = 0
-        try:
-            main()
-        except SystemExit as ended:
-            code = int(ended.code or 0)
-        said = capsys.readouterr()
-        return code, said.out + said.err
+    def explained(*arguments: str) -> tuple[int, str]:
+        code, out, err = told("-c", str(config), "explain", *arguments)
+        return code, out + err
 
-    code, story = told("1795285775.522", "--pbx", "hq")
+    code, story = explained("1795285775.522", "--pbx", "hq")
     assert code == 0
     assert story.startswith("Call 1795285775.522 of PBX hq\n")
     assert "internal from 101, to 102, answered by 103" in story
     assert "picks up what rings at" in story
     assert "company acme (calling-endpoint)" in story
-    assert told("--call", "1795285775.522", "--pbx", "hq") == (0, story)
-    by_leg = told("1")[1]
+    assert explained("--call", "1795285775.522", "--pbx", "hq") == (0, story)
+    by_leg = explained("1")[1]
     assert "the event PICKUP tells of it" in by_leg
-    code, refusal = told("1795285775.522")
+    code, refusal = explained("1795285775.522")
     assert (code, "PBXs branch, hq have a call" in refusal) == (1, True)
-    code, refusal = told("nobody.1")
+    code, refusal = explained("nobody.1")
     assert (code, "no leg bears the linkedid or uniqueid nobody.1" in refusal) == (1, True)
-    code, story = told("\x1b[31m.7")
+    code, story = explained("\x1b[31m.7")
     assert (code, story.startswith("Call \\x1b[31m.7 of PBX branch")) == (0, True)
-    assert told()[0] == 2
-    assert told("0")[0] == 2
+    assert explained()[0] == 2
+    assert explained("0")[0] == 2
 
 
 @pytest.mark.parametrize("heard_first", [False, True])

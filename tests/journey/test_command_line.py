@@ -1,4 +1,4 @@
-"""The command line as a process: each error is one line that says what to do, with its exit code."""
+"""The command line as it is typed: each error is one line that says what to do, with its exit code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import asyncpg
 import click
 import pytest
 from click.testing import CliRunner
-from support.daemon import cdrd
+from support.commands import told
 
 from cdrd.cli import cli
 
@@ -47,20 +47,20 @@ def config(tmp_path: Path) -> Path:
 def test_an_error_is_one_line_with_what_to_do(
     config: Path, words: list[str], code: int, said: str
 ) -> None:
-    done = cdrd("-c", str(config), *words)
+    done = told("-c", str(config), *words)
 
-    assert (done.returncode, done.stdout) == (code, "")
-    assert done.stderr.startswith("cdrd: ")
-    assert done.stderr.count("\n") == 1
-    assert done.stderr.endswith(said)
-    assert "secret" not in done.stderr
+    assert (done.code, done.out) == (code, "")
+    assert done.err.startswith("cdrd: ")
+    assert done.err.count("\n") == 1
+    assert done.err.endswith(said)
+    assert "secret" not in done.err
 
 
 def test_settings_named_before_forward_are_those_of_forward(config: Path) -> None:
-    done = cdrd("-c", str(config), "forward", "--check")
+    done = told("-c", str(config), "forward", "--check")
 
-    assert done.returncode == 78
-    assert f"{config}:1: database: there is no such key" in done.stderr
+    assert done.code == 78
+    assert f"{config}:1: database: there is no such key" in done.err
 
 
 @pytest.mark.parametrize(
@@ -75,11 +75,11 @@ def test_a_database_that_is_named_wrongly_is_a_wrong_setting(
 ) -> None:
     config.write_text(json.dumps(settings))
     for command in ("status", "run"):
-        done = cdrd("-c", str(config), command)
+        done = told("-c", str(config), command)
 
-        assert done.returncode == code
-        assert said in done.stderr.splitlines()[-1]
-        assert "Traceback" not in done.stderr
+        assert done.code == code
+        assert said in done.err.splitlines()[-1]
+        assert "Traceback" not in done.err
 
 
 def execute(dsn: str, sql: str) -> None:
@@ -97,13 +97,13 @@ def test_a_user_without_rights_is_told_what_is_missing(config: Path, dsn: str) -
     config.write_text(json.dumps({"database": {"dsn": weak}}))
     execute(dsn, f"CREATE ROLE {name} LOGIN PASSWORD 'weak'")
     try:
-        done = cdrd("-c", str(config), "status")
+        done = told("-c", str(config), "status")
     finally:
         execute(dsn, f"DROP ROLE {name}")
 
-    assert done.returncode == 69
-    assert "permission denied" in done.stderr
-    assert done.stderr.count("\n") == 1
+    assert done.code == 69
+    assert "permission denied" in done.err
+    assert done.err.count("\n") == 1
 
 
 def test_whoever_reads_may_have_seen_enough(config: Path) -> None:
@@ -124,11 +124,11 @@ def test_whoever_reads_may_have_seen_enough(config: Path) -> None:
 def test_a_file_that_cannot_be_read_is_a_wrong_setting(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "none.yaml"):
         for words in (("-c", str(path), "check-config"), ("directory", "check", str(path))):
-            done = cdrd(*words)
+            done = told(*words)
 
-            assert done.returncode == 78
-            assert done.stderr.startswith(f"cdrd: {path}: cannot be read: ")
-            assert done.stderr.count("\n") == 1
+            assert done.code == 78
+            assert done.err.startswith(f"cdrd: {path}: cannot be read: ")
+            assert done.err.count("\n") == 1
 
 
 def paths(command: click.Command, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

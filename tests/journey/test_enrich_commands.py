@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import io
 import json
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
+from support.commands import Told, told
 from support.legs import collecting
 from support.pbx import record
 from support.stages import nothing_waits, running
 
-from cdrd.cli import main
 from cdrd.store.database import Database
 
 COMPANIES = """
@@ -33,14 +30,6 @@ trunks: [carrier]
 """
 
 
-class Told(NamedTuple):
-    """What a command said, and how it ended."""
-
-    code: int
-    out: str
-    err: str
-
-
 class Operator:
     """Runs commands with settings of the test's own."""
 
@@ -48,7 +37,6 @@ class Operator:
         self.config = folder / "cdrd.yaml"
         self.companies = folder / "companies.yaml"
         self.master = folder / "Master.csv"
-        self._patch = patch
         self.companies.write_text(COMPANIES)
         settings = {
             "database": {"dsn": dsn},
@@ -60,20 +48,10 @@ class Operator:
 
     def run(self, *arguments: str, answer: str = "") -> Told:
         """One command; `answer` is what is typed when it asks."""
-        out, err = io.StringIO(), io.StringIO()
-        with self._patch.context() as patch:
-            patch.setattr(sys, "argv", ["cdrd", "-c", str(self.config), *arguments])
-            patch.setattr(sys, "stdin", io.StringIO(answer))
-            patch.setattr(sys, "stdout", out)
-            patch.setattr(sys, "stderr", err)
-            code = 0
-            try:
-                main()
-            except SystemExit as ended:
-                code = int(ended.code or 0)
-        assert "\x1b" not in out.getvalue() + err.getvalue()
-        assert "\u202e" not in out.getvalue() + err.getvalue()
-        return Told(code, out.getvalue(), err.getvalue())
+        said = told("-c", str(self.config), *arguments, answer=answer)
+        assert "\x1b" not in said.out + said.err
+        assert "\u202e" not in said.out + said.err
+        return said
 
 
 @pytest.fixture

@@ -9,28 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from support.commands import Commands
 from support.reading import Answer, Served, decided_legs, serving
 
-from cdrd.cli import cli
 from cdrd.errors import CdrdError
 from cdrd.store.database import Database
-
-
-class Commands:
-    """The command line against the test's own database."""
-
-    def __init__(self, config: Path) -> None:
-        self._config = config
-
-    def __call__(self, *words: str, given: str | None = None) -> Result:
-        return CliRunner().invoke(cli, ["-c", str(self._config), *words], input=given)
-
-    def well(self, *words: str, given: str | None = None) -> str:
-        """What a command prints that must end well."""
-        result = self(*words, given=given)
-        assert result.exit_code == 0, result.output + repr(result.exception)
-        return result.stdout
 
 
 @pytest.fixture

@@ -7,12 +7,11 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from support.commands import Commands
 from support.pbx import record
 from support.stages import following
 from support.waiting import until
 
-from cdrd.cli import cli
 from cdrd.errors import NotFound
 from cdrd.records import SourceKind
 from cdrd.source_settings import SourceSettings
@@ -46,24 +45,6 @@ COLUMNS = [
 SHORT = b'"acme","[red]\x1b[31m\xe2\x80\xae","102"\n'
 
 
-class Commands:
-    """The command line against the test's own database."""
-
-    def __init__(self, config: Path) -> None:
-        self._config = config
-
-    def __call__(self, *words: str) -> Result:
-        return CliRunner().invoke(
-            cli, ["-c", str(self._config), "suspense", *words], env={"COLUMNS": "200"}
-        )
-
-    def well(self, *words: str) -> str:
-        """What a command prints that must end well."""
-        result = self(*words)
-        assert result.exit_code == 0, result.output + repr(result.exception)
-        return result.stdout
-
-
 async def collected(dsn: str, path: Path, *, suspended: int) -> None:
     """Collects until so many records are in suspense."""
     source = SourceSettings(name="pbx1", kind=SourceKind.ASTERISK_CSV, path=str(path))
@@ -87,7 +68,7 @@ def suspense(tmp_path: Path, dsn: str) -> Commands:
     config = tmp_path / "cdrd.yaml"
     source = {"name": "pbx1", "kind": "asterisk-csv", "path": str(master)}
     config.write_text(json.dumps({"database": {"dsn": dsn}, "sources": [source]}))
-    return Commands(config)
+    return Commands(config, "suspense")
 
 
 def test_the_list_says_what_waits_where_and_why(suspense: Commands) -> None:

@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from cdrd.cli import cli
 from cdrd.store.database import Database
+from support.commands import Commands
 from support.sources import ask
 
 MAPPING: dict[str, Any] = {
@@ -67,8 +67,7 @@ class Office:
 
     def run(self, *words: str | Path) -> Result:
         """A command of cdrd."""
-        arguments = ["-c", str(self.config), *map(str, words)]
-        return CliRunner().invoke(cli, arguments, env={"COLUMNS": "200"})
+        return Commands(self.config)(*map(str, words))
 
     def load(self, *files: Path, carrier: str = "alpha") -> Result:
         """`cdrd import`."""

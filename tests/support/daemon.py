@@ -13,9 +13,7 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from click.testing import CliRunner
-
-from cdrd.cli import cli
+from support.commands import Commands
 from support.program import Program
 from support.waiting import DEADLINE, wait_until
 
@@ -63,14 +61,10 @@ class DaemonProcess(Program):
     def command(self, *words: str, answer: str = "") -> str:
         """What a command of cdrd prints that must end well.
 
-        In this process, which spares the start of another one, and in a thread, which has no loop: for
-        what a test needs and does not ask about.
+        For what a test needs and does not ask about; in a thread, which has no loop yet.
         """
-        arguments = ["-c", str(self.config), *words]
         with ThreadPoolExecutor(1) as thread:
-            done = thread.submit(CliRunner().invoke, cli, arguments, input=answer).result()
-        assert done.exit_code == 0, f"{done.output}{done.exception!r}"
-        return done.stdout
+            return thread.submit(Commands(self.config).well, *words, given=answer).result()
 
     def migrate(self) -> None:
         """Makes the schema, where the database is not a clone that has it."""
