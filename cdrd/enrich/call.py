@@ -23,7 +23,7 @@ from cdrd.enrich.channels import channel_number, local_half
 from cdrd.enrich.directory import Directory
 from cdrd.enrich.found import Party, PartyKind
 from cdrd.enrich.heard import Heard
-from cdrd.enrich.legview import CONFERENCES, PARKING_APPS, LegView
+from cdrd.enrich.legview import CONFERENCES, PARKING_APPS, LegView, is_called
 from cdrd.enrich.told import correct, listen
 from cdrd.records import Leg
 
@@ -59,7 +59,7 @@ def view_leg(leg: Leg, directory: Directory) -> LegView:
     view = LegView(leg, directory)
     if view.replaced and not view.rowless:
         view.plain = False
-        _took_the_place(view, ())
+        _took_the_place(view, (), None)
     return view
 
 
@@ -90,9 +90,9 @@ def _link(views: Sequence[LegView]) -> None:
     for chain in channels.values():
         _follow(chain)
     for view in views:
+        _handed_on_by_dialler(view)
         if view.attended:
-            others = reached[view.leg.dstchannel]
-            view.consultation = next((other for other in others if not other.attended), None)
+            view.consultation = _consultation(view, reached[view.leg.dstchannel])
         if view.pickup_code:
             _picked_up(view, reached[view.leg.channel], channels)
 
@@ -103,12 +103,17 @@ def _link_locals(views: Sequence[LegView], reached: Mapping[str, Sequence[LegVie
     ends = {half: view for view, half in reversed(halves)}
     for view, half in halves:
         diallers = reached.get(f"Local/{half.pair};1", ())
-        consulting = [dialler for dialler in diallers if dialler.leg.lastapp == "AppDial"]
+        consulting = [
+            dialler
+            for dialler in diallers
+            if is_called(dialler.leg) and dialler.leg.channel != view.leg.dstchannel
+        ]
         view.dialler = next(iter(consulting or diallers), None)
         view.other_half = ends.get(half._replace(half="2" if half.half == "1" else "1"))
         if half.half == "2":
             for dialler in diallers:
-                if dialler.through is None or view.answered:
+                through = dialler.through
+                if through is None or (view.answered and not through.answered):
                     dialler.through = view
     for view, _ in halves:
         if _endless(view):
@@ -140,6 +145,7 @@ def _called_and_calling(view: LegView, reached_by: Sequence[LegView]) -> None:
     elif not view.consulting and first.answered and view.at >= first.ended:
         view.transferrer = first.calling
         view.moved = True
+        view.attended = is_called(leg)
 
 
 def _callers_joined(views: Sequence[LegView]) -> None:
@@ -165,7 +171,7 @@ def _follow(chain: Sequence[LegView]) -> None:
             view.transferrer = before.transferrer
             view.consulting |= before.consulting and view.leg.lastapp == "AppDial"
         if view.replaced:
-            _took_the_place(view, chain)
+            _took_the_place(view, chain, talking)
         elif talking is not None and _follows(view, talking):
             elsewhere = view.called.base != talking.called.base
             _handed_on(view, talking, attended=elsewhere and _same_command(view, talking))
@@ -173,6 +179,23 @@ def _follow(chain: Sequence[LegView]) -> None:
             talking = view
     _answered_for(chain)
     _fetched(chain)
+
+
+def _consultation(view: LegView, others: Sequence[LegView]) -> LegView | None:
+    """The leg by which the transferrer had reached the same channel."""
+    by = view.transferrer.base if view.transferrer is not None else ""
+    asked = (o for o in others if not o.attended and o.calling.base == by)
+    return next(asked, None)
+
+
+def _handed_on_by_dialler(view: LegView) -> None:
+    """The first half of a Local channel calls nobody, unless whoever had dialled it hands it on."""
+    dialler = view.dialler
+    if dialler is None or not view.leg.dstchannel or not view.leg.channel.endswith(";1"):
+        return
+    if dialler.consulting or view.at >= dialler.ended:
+        view.transferrer, view.moved = dialler.calling, True
+        view.attended = is_called(view.leg)
 
 
 def _fetched(chain: Sequence[LegView]) -> None:
@@ -183,20 +206,36 @@ def _fetched(chain: Sequence[LegView]) -> None:
             view.fetched = True
 
 
-def _took_the_place(view: LegView, chain: Sequence[LegView]) -> None:
+def _took_the_place(view: LegView, chain: Sequence[LegView], talking: LegView | None) -> None:
     """The leg to the party that was dialled tells how somebody else came to its place."""
     bases = {target.base for target in view.dialled.targets}
     rung = [
         leg for leg in chain if leg is not view and leg.called.base in bases and leg.at <= view.at
     ]
     last = rung[-1] if rung else None
+    if talking is not None and _same_command(view, talking) and (last is None or not last.talked):
+        last = talking  # a telephone that had picked it up
     if last is not None and last.talked:
-        _handed_on(view, last, attended=True)
+        _joined_with_another(view, last, talking)
+    elif last is None and talking is not None and talking.called.base == view.called.base:
+        _handed_on(view, talking, attended=False)  # who was dialled was away: it came back
     elif view.called.kind in _TELEPHONES:
         for leg in (view, *rung):
             leg.picked = True
     else:
         view.forwarder = _sent_on_by(view, bases)
+
+
+def _joined_with_another(view: LegView, last: LegView, talking: LegView | None) -> None:
+    """Who was dialled, `last`, made an attended transfer; or whom the caller was joined with since then."""
+    if view.through is not None and view.through.dialler is view:
+        view.consulting = True  # the caller itself, by a feature code
+    elif talking is None or not talking.attended or not _same_command(view, talking):
+        _handed_on(view, last, attended=True)
+    elif far_leg(talking).leg.dstchannel == view.leg.dstchannel:
+        view.attended = True  # the same party, without a Local channel between
+    else:
+        _handed_on(view, talking, attended=True)
 
 
 def _sent_on_by(view: LegView, bases: Iterable[str]) -> Party | None:
@@ -217,6 +256,8 @@ def _follows(view: LegView, talking: LegView) -> bool:
     """Whether there can only be this leg because the party that was talked to handed the caller on."""
     if view.at < talking.ended or talking.called.kind is PartyKind.TRUNK or view.leg.dst == "h":
         return False
+    if far_leg(talking).leg.dstchannel == view.leg.dstchannel != "":
+        return False  # the Local channel between them is optimised away
     if {view.leg.lastapp, talking.leg.lastapp} & CONFERENCES:
         return False
     if _GOES_ON & set(talking.dialled.options):

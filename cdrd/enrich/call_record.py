@@ -7,7 +7,15 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Final
 
-from cdrd.calls import CallDirection, CallLeg, CallRecord, Confidence, LegRole, RerouteReason
+from cdrd.calls import (
+    CallDirection,
+    CallLeg,
+    CallRecord,
+    Confidence,
+    EndReason,
+    LegRole,
+    RerouteReason,
+)
 from cdrd.enrich.call import far_leg
 from cdrd.enrich.ending import how_ended, status_code
 from cdrd.enrich.found import PartyKind
@@ -68,7 +76,7 @@ def build_whole_call(views: Sequence[LegView], heard: Heard) -> CallRecord:
         answered=answered_at(views),
         ended=max(ends) if ends and confidence is Confidence.EVENTS else last.ended,
         talk_seconds=talk_seconds(views, heard),
-        end_reason=how_ended(_longest(views, last)),
+        end_reason=_end_reason(views, last),
         reroute_reason=_rerouted(views, legs),
         status_code=_failed_with(views),
         queue=_queue(views, heard),
@@ -104,7 +112,7 @@ def _by_itself(view: LegView) -> CallRecord:
         view.at if leg.dstchannel else None,
         answered,
         view.ended,
-        max(0, int(talked)),
+        max(0, min(int(talked), leg.billsec)),
         one_leg.end_reason,
         _rerouted_by_itself(view, one_leg),
         0 if leg.disposition == "ANSWERED" else status_code(view),
@@ -210,10 +218,11 @@ def _dialled_in(view: LegView) -> bool:
     return view.calling.kind is PartyKind.TRUNK and view.noted_auth is not None
 
 
-def _longest(views: Sequence[LegView], last: LegView) -> LegView:
-    """The leg whose end is the call's; of several that end together the one on which two talked."""
-    together = [view for view in views if view.ended == last.ended]
-    return next((view for view in together if view.answered), last)
+def _end_reason(views: Sequence[LegView], last: LegView) -> EndReason | None:
+    """How the last leg ended; of several that end together the first on which two talked that tells."""
+    together = [view for view in views if view.answered and view.ended == last.ended]
+    reasons = (how_ended(view) for view in together or (last,))
+    return next((reason for reason in reasons if reason is not None), None)
 
 
 def _rerouted(views: Sequence[LegView], legs: Iterable[CallLeg]) -> RerouteReason | None:

@@ -225,6 +225,8 @@ def _channels_wanted(leg: Leg) -> Sequence[str]:
     wanted = []
     if _took_another_s_place(leg):
         wanted.append(leg.dstchannel)
+        if leg.lastapp == "AppDial":  # it was called before it called, perhaps by another linkedid
+            wanted.append(leg.channel)
     if not leg.linkedid:
         if not leg.uniqueid or leg.lastapp in ("AppDial", "ParkedCall") or _called_before(leg):
             wanted.append(leg.channel)

@@ -21,6 +21,11 @@ NOBODY_DIALS: Final = frozenset({"", "s", "t", "i", "h", "a", "o", "e", "T", "~~
 """Extensions of the dialplan's own."""
 
 
+def is_called(leg: Leg) -> bool:
+    """Whether it is the leg of a channel that Dial() or Queue() called, and not that of a pick-up code."""
+    return leg.lastapp == "AppQueue" or (leg.lastapp == "AppDial" and not leg.dst)
+
+
 class Origin(NamedTuple):
     """Who made the leg happen."""
 
@@ -119,7 +124,7 @@ class LegView:
         self.called = directory.party(pbx, leg.dstchannel, at)
         self.origin = _UNKNOWN
         self.dialled = parse_dial(leg.lastdata) if leg.lastapp in DIALLING_APPS else NOT_DIALLED
-        if leg.lastapp == "AppDial" and not leg.dst and leg.dstchannel.startswith("Local/"):
+        if is_called(leg) and leg.dstchannel.startswith("Local/"):
             self.consulting = True
             self.plain = False
         if leg.uniqueid is None:
@@ -136,13 +141,20 @@ class LegView:
         """The public number by which it came in: what was sent, what the dialplan noted, else dst."""
         if self._did is False:
             found = self._heard_did() if self.told is not None else None
-            noted = self.noted_number
+            noted = None if self._is_noted_before() else self.noted_number
             if found is None and noted:
                 found = self.directory.did(self.pbx, noted, self.at)
-            if found is None and self.leg.dst:
+            if found is None and self.leg.dst and not self.attended:
                 found = self.directory.did(self.pbx, self.leg.dst, self.at)
             self._did = found
         return self._did  # type: ignore[return-value]  # False is gone by now
+
+    def _is_noted_before(self) -> bool:
+        """What the dialplan noted of a call stays with its channel when that is handed on."""
+        before = self.before
+        return self.transferrer is not None and (
+            self.attended or (before is not None and before.noted_number == self.noted_number)
+        )
 
     def _heard_did(self) -> Did | None:
         """A company's number where the channel began, or where the dialplan sent it from there."""
