@@ -6,38 +6,21 @@ import asyncio
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from itertools import count
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
-import asyncpg
 import pytest
 from hypothesis import HealthCheck, settings
-from support.postgres import own_server
+from support.postgres import cloned, own_server
 from support.program import end_all
 
 from cdrd.store.database import Database
 from cdrd.store.legs import create_partitions
 from cdrd.store.migrate import migrate
 
-_numbers = count()
 # how long an example takes to make or to run says how busy the machine is, and nothing of the product
 settings.register_profile("cdrd", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("cdrd")
-
-
-def with_database(dsn: str, name: str) -> str:
-    """The same server's DSN with another database."""
-    return urlunsplit(urlsplit(dsn)._replace(path=f"/{name}"))
-
-
-async def execute(dsn: str, sql: str) -> None:
-    """One statement outside any transaction."""
-    connection = await asyncpg.connect(dsn)
-    try:
-        await connection.execute(sql)
-    finally:
-        await connection.close()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -59,27 +42,24 @@ def server_dsn() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def template(server_dsn: str) -> str:
+def template(server_dsn: str) -> Iterator[str]:
     """The name of a migrated database that is cloned for each test."""
-    name = f"cdrd_template_{os.getpid()}"
 
-    async def build() -> None:
-        await execute(server_dsn, f'CREATE DATABASE "{name}"')
-        async with Database(with_database(server_dsn, name)) as database:
+    async def build(dsn: str) -> None:
+        async with Database(dsn) as database:
             await migrate(database)
             await create_partitions(database, size=10_000_000, ahead=10_000_000)
 
-    asyncio.run(build())
-    return name
+    with cloned(server_dsn) as dsn:
+        asyncio.run(build(dsn))
+        yield urlsplit(dsn).path.removeprefix("/")
 
 
 @pytest.fixture
 def dsn(server_dsn: str, template: str) -> Iterator[str]:
     """The DSN of a database of the test's own, migrated and empty."""
-    name = f"cdrd_test_{os.getpid()}_{next(_numbers)}"
-    asyncio.run(execute(server_dsn, f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
-    yield with_database(server_dsn, name)
-    asyncio.run(execute(server_dsn, f'DROP DATABASE "{name}" WITH (FORCE)'))
+    with cloned(server_dsn, template) as dsn:
+        yield dsn
 
 
 @pytest.fixture

@@ -1,14 +1,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 
-import asyncpg
 import pytest
+from support.postgres import cloned
 
 from cdrd.errors import SchemaError
 from cdrd.records import AcctId
@@ -18,25 +16,12 @@ from cdrd.store.database import Database
 from cdrd.store.migrate import Migration, check_schema, migrate, migrations, pending
 from cdrd.store.statements import sql_folder
 
-_numbers = count()
-
-
-async def _execute(dsn: str, sql: str) -> None:
-    connection = await asyncpg.connect(dsn)
-    try:
-        await connection.execute(sql)
-    finally:
-        await connection.close()
-
 
 @pytest.fixture
 def empty_dsn(server_dsn: str) -> Iterator[str]:
     """A database without any schema."""
-    name = f"cdrd_empty_{os.getpid()}_{next(_numbers)}"
-    asyncio.run(_execute(server_dsn, f'CREATE DATABASE "{name}"'))
-    head, _, query = server_dsn.partition("?")
-    yield f"{head.rpartition('/')[0]}/{name}" + (f"?{query}" if query else "")
-    asyncio.run(_execute(server_dsn, f'DROP DATABASE "{name}" WITH (FORCE)'))
+    with cloned(server_dsn) as dsn:
+        yield dsn
 
 
 @pytest.fixture

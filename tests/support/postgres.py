@@ -56,15 +56,18 @@ _numbers = count()
 
 
 @contextmanager
-def cloned(server_dsn: str, template: str) -> Iterator[str]:
-    """The DSN of a database for several tests, migrated and empty."""
-    name = f"cdrd_module_{os.getpid()}_{next(_numbers)}"
+def cloned(server_dsn: str, template: str = "template1") -> Iterator[str]:
+    """The DSN of a database of a test's own: that of PostgreSQL itself, or a migrated and empty one."""
+    name = f"cdrd_test_{os.getpid()}_{next(_numbers)}"
     asyncio.run(_execute(server_dsn, f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
-    yield urlunsplit(urlsplit(server_dsn)._replace(path=f"/{name}"))
-    asyncio.run(_execute(server_dsn, f'DROP DATABASE "{name}" WITH (FORCE)'))
+    try:
+        yield urlunsplit(urlsplit(server_dsn)._replace(path=f"/{name}"))
+    finally:
+        asyncio.run(_execute(server_dsn, f'DROP DATABASE "{name}" WITH (FORCE)'))
 
 
 async def _execute(dsn: str, sql: str) -> None:
+    """One statement outside any transaction."""
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute(sql)
