@@ -31,8 +31,8 @@ ORDER BY acctid;
 -- name: legs_of_calls(calls, after, upto, without, most)
 -- Legs of the calls named by linkedid (or uniqueid where there is none), within a range of acctid and
 -- outside of the ranges that the caller has read already: one look into the index for each call.
--- Only `after` chooses partitions: of a range with two ends, the planner believes that it holds so few
--- legs that reading all of it is the cheaper way.
+-- `upto` is said twice: of a range with two plain ends, the planner believes that it holds so few legs that
+-- reading all of it is the cheaper way; so said, it only chooses partitions.
 SELECT
     calldate, answerdate, enddate, clid, src, dst, dcontext, channel, dstchannel, lastapp, lastdata,
     duration, billsec, disposition, amaflags, accountcode, uniqueid, linkedid, sequence, peeraccount,
@@ -42,7 +42,7 @@ JOIN leg ON coalesce(leg.linkedid, leg.uniqueid) = call.name
 JOIN source USING (source_id)
 WHERE
     acctid > :after
-    AND acctid + 0 <= :upto
+    AND (acctid <= :upto OR acctid = :upto)
     AND NOT :without::int8multirange @> acctid
 LIMIT :most;
 

@@ -96,6 +96,8 @@ async def test_the_legs_of_calls_are_found_by_index_in_the_partitions_of_the_win
 
     assert "Seq Scan on leg" not in text
     assert "leg_0" not in text
+    assert "leg_3000" not in text
+    assert "leg_default" not in text
     assert "leg_1000_coalesce_acctid_idx" in text
     assert "leg_2000_coalesce_acctid_idx" in text
     assert "_pkey on leg_" not in text
