@@ -133,13 +133,16 @@ WHERE
     <= (excluded.seen_acctid, excluded.seen_event_id, excluded.directory_version);
 
 -- name: note_calls(acctids, call_ids)!
--- Of which call legs are that were decided before, whoever knew more of the rest.
+-- Of which call legs are that were decided before, whoever knew more of the rest; but not of a call that
+-- somebody who knew more has joined into another.
 UPDATE attribution
 SET call_id = part.call_id
 FROM unnest(:acctids::bigint[], :call_ids::bigint[]) AS part (acctid, call_id)
+JOIN call ON call.call_id = part.call_id
 WHERE
     attribution.acctid = part.acctid
-    AND attribution.call_id IS DISTINCT FROM part.call_id;
+    AND attribution.call_id IS DISTINCT FROM part.call_id
+    AND call.effective;
 
 -- name: calls_to_settle()
 -- Whether there is any call of which nothing more is expected. What still waits for a stage may belong to any

@@ -90,6 +90,17 @@ async def test_who_knew_more_stays(database: Database) -> None:
     assert (await row_of(database, 1))["caller"] == "late"
 
 
+async def test_legs_stay_with_the_call_that_theirs_was_joined_into(database: Database) -> None:
+    """Whoever still writes the former call, and did not know that, takes none of them back."""
+    await write(database, decided(2, 3), seen=10)
+    await write(database, decided(1, 2, 3), seen=20)
+    await write(database, decided(2, 3), seen=15)
+
+    async with database.connection() as connection:
+        rows = await connection.fetch("SELECT acctid, call_id FROM attribution ORDER BY acctid")
+    assert [tuple(row) for row in rows] == [(1, 1), (2, 1), (3, 1)]
+
+
 async def test_a_call_that_was_joined_leads_to_the_one_that_it_is_of(database: Database) -> None:
     await write(database, decided(1), decided(2), decided(3))
     await write(database, decided(2, 3))
