@@ -72,7 +72,7 @@ class _Stage:
             raise Conflict("the source was changed by another daemon")
         last = await turns.beating(last_heard(self._database, source_id))
         self._is_blind(last or utc_now())
-        self._reporter.well("collecting")
+        turns.goes_well("collecting")
         self._held = Held()
         try:
             async with asyncio.TaskGroup() as tasks:
