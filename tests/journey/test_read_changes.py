@@ -38,9 +38,9 @@ async def hold(database: Database, acctid: int) -> None:
     async with database.connection() as connection:
         await connection.execute(
             "INSERT INTO call (call_id, pbx, linkedid, linkedids, acctids, roles, end_reasons, started,"
-            " talk_seconds, status_code, confidence, rules, events, settles_at, settles_by, holds_from,"
+            " talk_seconds, status_code, confidence, rule_set_id, events, settles_at, settles_by, holds_from,"
             " directory_version, seen_acctid, seen_event_id, revision) VALUES ($1::bigint, '', '', '{}',"
-            " ARRAY[$1::bigint], '{answered}', '{NULL}', now(), 0, 0, 'records', '{}', 0, now(),"
+            " ARRAY[$1::bigint], '{answered}', '{NULL}', now(), 0, 0, 'records', 1, 0, now(),"
             " 'quiet', $1::bigint, 1, 1, 0, 1)",
             acctid,
         )
