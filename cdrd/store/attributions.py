@@ -85,11 +85,15 @@ async def _write_calls(
     basis: Basis,
     first_revision: int,
 ) -> None:
-    """A call is written with its legs: where none of these was decided, there is no row of it."""
+    """A call is written with its legs: where none of these was decided, there is no row of it.
+
+    Of one that has later legs, which are not ours to decide, somebody may have written these before.
+    """
     fresh: list[Decided] = []
     again: list[Decided] = []
     for call in calls:
-        is_known = there and any(leg.acctid in there for leg in call.attributions)
+        has_more = call.record is not None and len(call.record.legs) > len(call.attributions)
+        is_known = has_more or (there and any(leg.acctid in there for leg in call.attributions))
         (again if is_known else fresh).append(call)
     if len(fresh) < _WORTH_COPYING:
         fresh, again = [], list(calls)

@@ -101,6 +101,19 @@ async def test_legs_stay_with_the_call_that_theirs_was_joined_into(database: Dat
     assert [tuple(row) for row in rows] == [(1, 1), (2, 1), (3, 1)]
 
 
+@pytest.mark.parametrize("others", [0, 200])
+async def test_a_call_is_joined_with_its_later_legs_that_were_decided_before(
+    database: Database, others: int
+) -> None:
+    """In small batches and in large ones, which are written in another way."""
+    await write(database, decided(2))
+    earlier = decided(1, 2)
+    earlier = earlier._replace(attributions=earlier.attributions[:1])
+    await write(database, earlier, *(decided(n) for n in range(10, 10 + others)))
+
+    assert (await row_of(database, 2))["call_id"] == 1
+
+
 async def test_a_call_that_was_joined_leads_to_the_one_that_it_is_of(database: Database) -> None:
     await write(database, decided(1), decided(2), decided(3))
     await write(database, decided(2, 3))
