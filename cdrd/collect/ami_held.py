@@ -81,6 +81,8 @@ class Storing:
 
     def __init__(self, turns: Turns) -> None:
         self._turns = turns
+        self._refused: int | None = None
+        """The epoch of a claim that was refused; when the one made after it is as well, that is the end."""
 
     async def store(
         self, claim: Claim, recognition: Recognition, records: Sequence[Heard]
@@ -98,7 +100,8 @@ class Storing:
     async def _deliver(self, claim: Claim, delivery: Delivery) -> Claim:
         """Until it is stored. What a fault may have let through is said to be sent again: it counts once.
 
-        After a fault the source is claimed anew, as the claim ends with its connection.
+        After a fault the source is claimed anew, as the claim ends with its connection. The same where
+        somebody has claimed it since then: that may have been we, and the answer did not arrive.
         """
         pauses, turns = Pauses(), self._turns
         while (answer := await self._attempt(delivery)) is None:
@@ -107,6 +110,7 @@ class Storing:
                 claim = await self._claimed_again(claim)
             again = delivery.recognition._replace(repeats=True)
             delivery = replace(delivery, epoch=claim.epoch, recognition=again)
+        self._refused = None
         turns.reporter.well("storing")
         count(turns.log, turns.source.name, delivery.family, delivery.records, answer)
         return claim
@@ -115,11 +119,19 @@ class Storing:
         try:
             async with asyncio.timeout(_STORE_SECONDS):
                 return await append_records(self._turns.database, delivery)
+        except Conflict as fault:
+            if self._refused not in (None, delivery.epoch):
+                raise
+            self._refused = delivery.epoch
+            self._failed(fault)
         except (Unavailable, TimeoutError) as fault:
-            kind = type(fault).__name__
-            metrics.faults.labels("collect", kind).inc()
-            self._turns.reporter.fails("storing", str(fault) or kind)
-            return None
+            self._failed(fault)
+        return None
+
+    def _failed(self, fault: Exception) -> None:
+        kind = type(fault).__name__
+        metrics.faults.labels("collect", kind).inc()
+        self._turns.reporter.fails("storing", str(fault) or kind)
 
     async def held(self, claim: Claim) -> Claim:
         """The claim, made again where the connection that held it has ended."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -137,7 +138,7 @@ class Claims:
         """The claim on a source, or None while another daemon has it. Claiming again raises the epoch."""
         async with self._turn:
             connection = await self._connected()
-            with translated():
+            with _answering(connection):
                 if not await self._lock(connection, source_id):
                     return None
                 epoch = await statement("claim_source").value(
@@ -170,7 +171,7 @@ class Claims:
                 return
             self._locked.remove(source_id)
             if not self._connection.is_closed():
-                with translated():
+                with _answering(self._connection):
                     await statement("unlock_source").value(self._connection, source_id=source_id)
 
     async def _lock(self, connection: Any, source_id: SourceId) -> bool:
@@ -192,3 +193,14 @@ class Claims:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.terminate()
+
+
+@contextmanager
+def _answering(connection: Any) -> Iterator[None]:
+    """Where nobody waits for the answer any more, nobody knows what is locked: the connection ends."""
+    try:
+        with translated():
+            yield
+    except asyncio.CancelledError:
+        connection.terminate()
+        raise

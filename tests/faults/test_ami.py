@@ -292,6 +292,23 @@ def test_what_is_heard_while_the_database_is_away_is_stored_when_it_is_back(
     assert (found, code) == (60, 0)
 
 
+def test_a_claim_whose_answer_was_lost_is_not_that_of_another_daemon(
+    daemon: DaemonProcess, manager: Manager, dsn: str
+) -> None:
+    """The epoch is one further than the daemon knows; nothing that was heard is dropped for that."""
+    events = [event + b"\r\n\r\n" for event in CDRS.split(b"\r\n\r\n")[:40]]
+    daemon.start()
+    line = manager.connected()
+    line.say(b"".join(events[:20]))
+    stored(dsn, "leg", 20)
+    asked(dsn, "UPDATE source SET epoch = epoch + 1 RETURNING epoch")
+    line.say(b"".join(events[20:]))
+    stored(dsn, "leg", 40)
+
+    assert len(daemon.events("source_heard")) == 1
+    assert not daemon.events("heard_records_dropped")
+
+
 async def test_what_is_heard_waits_while_the_database_takes_a_connection_that_ended_for_alive(
     daemon: DaemonProcess, manager: Manager, dsn: str
 ) -> None:

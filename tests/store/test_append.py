@@ -99,6 +99,26 @@ async def test_a_former_owner_can_store_nothing(database: Database) -> None:
     await others.close()
 
 
+async def test_a_claim_that_nobody_waits_for_any_more_is_free(database: Database) -> None:
+    """Its lock would be held by a daemon that does not know of it."""
+    claims, others = Claims(database, "test"), Claims(database, "other")
+    source_id = await register_source(
+        database, name="pbx1", kind=SourceKind.ASTERISK_CSV, pbx="pbx1"
+    )
+    async with database.transaction() as connection:
+        await connection.execute("SELECT FROM source FOR UPDATE")
+        claiming = asyncio.create_task(claims.claim(source_id))
+        await until_blocked(database)
+        claiming.cancel()
+        await asyncio.wait([claiming])
+
+    await until(lambda: others.claim(source_id), "the source is free")
+    assert await claims.claim(source_id) is None
+    await others.close()
+    await until(lambda: claims.claim(source_id), "the source is free again")
+    await claims.close()
+
+
 async def test_acctid_is_in_commit_order_while_a_writer_stalls(database: Database) -> None:
     """One writer stalls inside its transaction: the others wait, and no reader ever sees a gap fill."""
     claims, claim = await claimed(database)
