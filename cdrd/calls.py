@@ -135,12 +135,5 @@ class CallRecord(NamedTuple):
     target: str | None
     bill_to: str | None
     confidence: Confidence
-    settled_by: SettledBy | None = None
-    """None while more may come."""
     rules: str = "{}"
     """JSON object: what → by which evidence it was decided."""
-
-    @property
-    def settled(self) -> bool:
-        """Whether nothing more is expected."""
-        return self.settled_by is not None

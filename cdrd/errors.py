@@ -88,7 +88,3 @@ class RequestError(CdrdError):
 
 class NotFound(RequestError):
     """There is no such thing."""
-
-
-class Forbidden(RequestError):
-    """The caller may not do this."""

@@ -11,6 +11,7 @@ from cdrd.cli.layout import moment, wrapped
 from cdrd.enrich.batch import MOST_LEGS_OF_CALL, acctid_of
 from cdrd.enrich.deciding import decide_call
 from cdrd.enrich.directory import Directory
+from cdrd.enrich.faults import place_of
 from cdrd.enrich.gathering import Gathering
 from cdrd.enrich.grouping import calls_of
 from cdrd.enrich.printable import printable
@@ -102,7 +103,11 @@ def tell_call(story: CallStory) -> Iterator[str]:
     if len(legs) > MOST_LEGS_OF_CALL:
         yield "Too many legs bear this name; each is decided by itself: see `cdrd explain ACCTID`"
         return
-    record = decide_call(legs, story.directory, events).record
+    try:
+        record = decide_call(legs, story.directory, events).record
+    except Exception as error:  # noqa: BLE001 - a rule that fails on this call is its story
+        yield f"A rule fails on this call: {printable(repr(error))} ({place_of(error)})"
+        return
     if record is None:
         raise AssertionError("every call has a record")
     yield f"Call {printable(record.call)} of PBX {printable(record.pbx)}"
@@ -110,7 +115,7 @@ def tell_call(story: CallStory) -> Iterator[str]:
     if others:
         yield wrapped(f"also {printable(', '.join(others))}", indent="  ")
     yield from (wrapped(line, indent="  ") for line in summary(record))
-    yield wrapped(_state(story.stored), indent="  ")
+    yield wrapped(_state(story), indent="  ")
     yield f"\nFrom {moment(record.started)}, legs: {len(legs)}, channel events: {len(events)}"
     told = moments(legs, events, record.legs, story.decided)
     for happened in told[:_MOST_SHOWN]:
@@ -120,7 +125,10 @@ def tell_call(story: CallStory) -> Iterator[str]:
         yield f"only {_MOST_SHOWN} of {len(told)} are shown"
 
 
-def _state(stored: Row | None) -> str:
+def _state(story: CallStory) -> str:
+    stored = story.stored
+    if stored is None and story.decided:
+        return "not decided as a call: only its legs are"
     if stored is None:
         return "not decided yet: it waits for the enrich stage"
     if stored["settled_by"] == "events":

@@ -123,7 +123,6 @@ def _by_itself(view: LegView) -> CallRecord:
         told.target,
         told.bill_to,
         Confidence.RECORDS,
-        None,
         _rules(told.rules, Confidence.RECORDS, False, False),  # noqa: FBT003 - no events
     )
 

@@ -24,7 +24,7 @@ CALL_COLUMNS = (
     *(
         name
         for name in CallRecord._fields
-        if name not in {"pbx", "call", "linkedids", "legs", "settled_by", "rules"}
+        if name not in {"pbx", "call", "linkedids", "legs", "rules"}
     ),
     *("rule_set_id", "events", "settles_at", "settles_by", "holds_from"),
     *("directory_version", "seen_acctid", "seen_event_id", "revision"),
@@ -113,7 +113,7 @@ def call_rows(calls: Sequence[Decided], basis: Basis, first_revision: int) -> by
         call_id = call.call_id
         settles = over if call.is_over else quiet
         names = _array(record.linkedids)
-        told = _columns([record.pbx, record.call, names, *_legs(record.legs), *record[4:-2]])
+        told = _columns([record.pbx, record.call, names, *_legs(record.legs), *record[4:-1]])
         rows.append(
             f"{call_id}\t{told}\t{rule_sets[record.rules]}"
             f"\t{call.events}\t{settles}\t{call_id}\t{last}\t{revision}\n"

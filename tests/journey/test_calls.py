@@ -32,7 +32,7 @@ from cdrd.store.work import add_work
 LEGS, EVENTS = SourceKind.ASTERISK_CUSTOM, SourceKind.ASTERISK_CEL
 ALL = "cdr_custom and cel"
 SOON, DAY = timedelta(milliseconds=1), timedelta(days=1)
-NOT_AS_THEY_ARE = ("pbx", "call", "linkedids", "legs", "rules", "settled_by")
+NOT_AS_THEY_ARE = ("pbx", "call", "linkedids", "legs", "rules")
 """What a row says in another way than a record."""
 Store = Callable[[Sequence[str]], Awaitable[Any]]
 
