@@ -27,13 +27,6 @@ _WORTH_COPYING = 100
 """So many new rows are copied; fewer go with those that are decided again, for COPY is one more question."""
 
 
-async def write_attributions(
-    connection: Any, attributions: Sequence[Attribution], known: Known
-) -> int:
-    """Writes decisions about legs alone."""
-    return await write_decisions(connection, [Decided(attributions)], known)
-
-
 async def write_decisions(connection: Any, decided: Sequence[Decided], known: Known) -> int:
     """Writes decisions made from what was known, and returns the directory version in force now.
 

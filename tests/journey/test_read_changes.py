@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from support.legs import write_attributions
 from support.reading import (
     MORNING,
     add_user,
@@ -20,7 +21,6 @@ from support.reading import (
 from support.waiting import until_blocked
 
 from cdrd.records import AcctId, Attribution
-from cdrd.store.attributions import write_attributions
 from cdrd.store.database import Database
 from cdrd.store.work import Known
 

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from support.legs import collecting, leg
+from support.legs import collecting, leg, write_attributions
 from support.waiting import until, until_blocked
 
 from cdrd.errors import RowRefused
@@ -13,7 +13,6 @@ from cdrd.store.attributions import (
     attribution_of,
     parked_legs,
     wait_for_writers,
-    write_attributions,
     write_by_halves,
 )
 from cdrd.store.database import Database

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -14,6 +14,7 @@ from cdrd.decode.copytext import copy_row
 from cdrd.decode.decoders import Shape, decoder_for
 from cdrd.records import (
     AcctId,
+    Attribution,
     Chunk,
     Claim,
     Decoded,
@@ -23,9 +24,12 @@ from cdrd.records import (
     Leg,
     SourceKind,
 )
+from cdrd.store.attributions import write_decisions
 from cdrd.store.batches import Batch, append
 from cdrd.store.database import Database
+from cdrd.store.decided import Decided
 from cdrd.store.sources import Claims, register_source
+from cdrd.store.work import Known
 
 START = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 _numbers = count()
@@ -107,3 +111,10 @@ async def collecting(database: Database, pbx: str = "pbx1") -> AsyncIterator[Col
         yield Collector(database, claims, pbx)
     finally:
         await claims.close()
+
+
+async def write_attributions(
+    connection: Any, attributions: Sequence[Attribution], known: Known
+) -> int:
+    """Writes decisions about legs alone, without a call."""
+    return await write_decisions(connection, [Decided(attributions)], known)

@@ -19,10 +19,10 @@ from cdrd.records import Attribution, Push, Receipt, UnattributedReason
 from cdrd.serve.passwords import digest, hash_password, new_token
 from cdrd.serve.stage import serve
 from cdrd.settings import ServeSettings, ThrottleSettings
-from cdrd.store.attributions import write_attributions
 from cdrd.store.database import Database
 from cdrd.store.principals import NewPrincipal, create_principal, create_token
 from cdrd.store.work import Known
+from support.legs import write_attributions
 
 MORNING = datetime(2026, 11, 21, 8, 0, 0, tzinfo=UTC)
 PASSWORD = "correct horse battery"
