@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
 
-class Loopback:
+class Loopback(ABC):
     """Takes every connection, and knows which are open."""
 
     def __init__(self) -> None:
@@ -18,9 +19,9 @@ class Loopback:
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
 
+    @abstractmethod
     def _serve(self, client: socket.socket) -> None:
-        """One connection, until it ends; to be said by each kind of server."""
-        raise NotImplementedError
+        """One connection, until it ends."""
 
     @property
     def port(self) -> int:
