@@ -45,6 +45,20 @@ class RerouteReason(StrEnum):
     """Nobody in the queue, or nobody called, answered: it went on to somewhere else."""
 
 
+class LeaveReason(StrEnum):
+    """Why a caller left a queue."""
+
+    ANSWERED = "ANSWERED"
+    ABANDONED = "ABANDONED"
+    """The caller hung up."""
+    TIMED_OUT = "TIMED_OUT"
+    KEY_PRESSED = "KEY_PRESSED"
+    QUEUE_EMPTY = "QUEUE_EMPTY"
+    """No member was there any more who could have answered."""
+    WITHDRAWN = "WITHDRAWN"
+    """A program took the caller out."""
+
+
 class LegRole(StrEnum):
     """What a leg is in its call."""
 
@@ -129,6 +143,12 @@ class CallRecord(NamedTuple):
     status_code: int
     """The SIP answer that it failed with; 0 where it was answered, or where that is not known."""
     queue: str | None
+    """The one in which somebody answered, else the last."""
+    agent: str | None
+    """The member of the queue who answered, by the name that the queue knows."""
+    waited_seconds: int | None
+    """In the queue, until somebody answered or the caller left; None where no queue event tells."""
+    leave_reason: LeaveReason | None
     trunk_in: str | None
     trunk_out: str | None
     company: str | None

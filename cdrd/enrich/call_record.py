@@ -31,7 +31,7 @@ from cdrd.enrich.talk import (
     rang_at,
     talk_seconds,
 )
-from cdrd.records import Attribution, Direction
+from cdrd.records import Attribution, Direction, Leg
 
 INBOUND: Final = Direction.INBOUND  # a member of an enum is dear to look up before Python 3.12
 OUTBOUND: Final = Direction.OUTBOUND
@@ -79,7 +79,10 @@ def build_whole_call(views: Sequence[LegView], heard: Heard) -> CallRecord:
         end_reason=_end_reason(views, last),
         reroute_reason=_rerouted(views, legs),
         status_code=_failed_with(views),
-        queue=_queue(views, heard),
+        queue=_queue(views, heard, answered_first),
+        agent=None,
+        waited_seconds=None,
+        leave_reason=None,
         trunk_in=_trunk_in(first),
         trunk_out=_trunk_out(views),
         company=told.company,
@@ -116,7 +119,10 @@ def _by_itself(view: LegView) -> CallRecord:
         one_leg.end_reason,
         _rerouted_by_itself(view, one_leg),
         0 if leg.disposition == "ANSWERED" else status_code(view),
-        (leg.lastdata.partition(",")[0] or None) if leg.lastapp == "Queue" else None,
+        _queue_of(leg) or None,
+        None,
+        None,
+        None,
         _trunk_in(view),
         told.trunk if told.direction is OUTBOUND else None,
         told.company,
@@ -244,15 +250,19 @@ def _failed_with(views: Sequence[LegView]) -> int:
     return codes[-1] if codes else 0
 
 
-def _queue(views: Iterable[LegView], heard: Heard) -> str | None:
-    names = [v.leg.lastdata.partition(",")[0] for v in views if v.leg.lastapp == "Queue"]
-    names += [
-        started.data.partition(",")[0]
-        for channel in heard.channels.values()
-        for started in channel.started
-        if started.app == "queue"
-    ]
-    return next((name for name in names if name), None)
+def _queue(views: Iterable[LegView], heard: Heard, answered_first: LegView | None) -> str | None:
+    """The one in which somebody answered, else the last."""
+    if answered_first is not None and (name := _queue_of(answered_first.leg)):
+        return name
+    names = [_queue_of(view.leg) for view in views]
+    started = [one for channel in heard.channels.values() for one in channel.started]
+    names += [one.data.partition(",")[0] for one in sorted(started) if one.app == "queue"]
+    return next((name for name in reversed(names) if name), None)
+
+
+def _queue_of(leg: Leg) -> str:
+    """The queue that the leg's caller waited in; empty where it was none."""
+    return leg.lastdata.partition(",")[0] if leg.lastapp == "Queue" else ""
 
 
 def _trunk_in(first: LegView) -> str | None:

@@ -11,8 +11,8 @@ WITH decided AS MATERIALIZED (
         end_reasons text[], caller text, caller_name text, dialled text, requested text, answered_by text,
         direction text, started timestamptz, rang timestamptz, answered timestamptz, ended timestamptz,
         talk_seconds integer, end_reason text, reroute_reason text, status_code smallint, queue text,
-        trunk_in text, trunk_out text, company text, target text, bill_to text, confidence text,
-        rule_set_id integer, events integer, is_over boolean
+        agent text, waited_seconds integer, leave_reason text, trunk_in text, trunk_out text, company text,
+        target text, bill_to text, confidence text, rule_set_id integer, events integer, is_over boolean
     )
 ),
 
@@ -54,13 +54,15 @@ joined AS (
 INSERT INTO call AS known (
     call_id, pbx, linkedid, linkedids, acctids, roles, end_reasons, caller, caller_name, dialled, requested,
     answered_by, direction, started, rang, answered, ended, talk_seconds, end_reason, reroute_reason,
-    status_code, queue, trunk_in, trunk_out, company, target, bill_to, confidence, rule_set_id, events,
-    settles_at, settles_by, holds_from, directory_version, seen_acctid, seen_event_id, revision
+    status_code, queue, agent, waited_seconds, leave_reason, trunk_in, trunk_out, company, target, bill_to,
+    confidence, rule_set_id, events, settles_at, settles_by, holds_from, directory_version, seen_acctid,
+    seen_event_id, revision
 )
 SELECT
     call_id, pbx, linkedid, linkedids, acctids, roles, end_reasons, caller, caller_name, dialled, requested,
     answered_by, direction, started, rang, answered, ended, talk_seconds, end_reason, reroute_reason,
-    status_code, queue, trunk_in, trunk_out, company, target, bill_to, confidence, rule_set_id, events,
+    status_code, queue, agent, waited_seconds, leave_reason, trunk_in, trunk_out, company, target, bill_to,
+    confidence, rule_set_id, events,
     clock_timestamp() + CASE WHEN is_over THEN interval '2 s' ELSE :quiet::interval END,
     CASE WHEN is_over THEN 'events' ELSE 'quiet' END,
     (SELECT min(acctid) FROM unnest(acctids) AS acctid WHERE acctid > given.upto),
@@ -90,6 +92,9 @@ SET
     reroute_reason = excluded.reroute_reason,
     status_code = excluded.status_code,
     queue = excluded.queue,
+    agent = excluded.agent,
+    waited_seconds = excluded.waited_seconds,
+    leave_reason = excluded.leave_reason,
     trunk_in = excluded.trunk_in,
     trunk_out = excluded.trunk_out,
     company = excluded.company,
@@ -114,16 +119,16 @@ SET
                 known.linkedids, known.acctids, known.roles, known.end_reasons, known.caller,
                 known.caller_name, known.dialled, known.requested, known.answered_by, known.direction,
                 known.started, known.rang, known.answered, known.ended, known.talk_seconds,
-                known.end_reason, known.reroute_reason, known.status_code, known.queue, known.trunk_in,
-                known.trunk_out, known.company, known.target, known.bill_to, known.confidence,
-                known.events, known.effective
+                known.end_reason, known.reroute_reason, known.status_code, known.queue, known.agent,
+                known.waited_seconds, known.leave_reason, known.trunk_in, known.trunk_out, known.company,
+                known.target, known.bill_to, known.confidence, known.events, known.effective
             ) IS DISTINCT FROM (
                 excluded.linkedids, excluded.acctids, excluded.roles, excluded.end_reasons, excluded.caller,
                 excluded.caller_name, excluded.dialled, excluded.requested, excluded.answered_by, excluded.direction,
                 excluded.started, excluded.rang, excluded.answered, excluded.ended, excluded.talk_seconds,
-                excluded.end_reason, excluded.reroute_reason, excluded.status_code, excluded.queue, excluded.trunk_in,
-                excluded.trunk_out, excluded.company, excluded.target, excluded.bill_to, excluded.confidence,
-                excluded.events, true
+                excluded.end_reason, excluded.reroute_reason, excluded.status_code, excluded.queue, excluded.agent,
+                excluded.waited_seconds, excluded.leave_reason, excluded.trunk_in, excluded.trunk_out,
+                excluded.company, excluded.target, excluded.bill_to, excluded.confidence, excluded.events, true
             )
             THEN excluded.revision
         ELSE known.revision

@@ -9,7 +9,7 @@ import pytest
 from support.legs import START
 from support.waiting import until
 
-from cdrd.calls import CallLeg, CallRecord, Confidence, EndReason, LegRole
+from cdrd.calls import CallLeg, CallRecord, Confidence, EndReason, LeaveReason, LegRole
 from cdrd.records import AcctId, Attribution
 from cdrd.store.attributions import write_decisions
 from cdrd.store.calls import call_of, settle_calls, settled_horizon
@@ -33,7 +33,8 @@ def decided(
         ),
         caller=caller, caller_name=HOSTILE, dialled=None, requested="102", answered_by=None,
         direction=None, started=START, rang=None, answered=START, ended=START, talk_seconds=3,
-        end_reason=EndReason.CANCELLED, reroute_reason=None, status_code=486, queue=None,
+        end_reason=EndReason.CANCELLED, reroute_reason=None, status_code=486, queue="support",
+        agent=HOSTILE, waited_seconds=7, leave_reason=LeaveReason.TIMED_OUT,
         trunk_in=None, trunk_out=None, company="acme", target=None, bill_to=None,
         confidence=Confidence.RECORDS, rules='{"company":"a \\"rule\\""}',
     )  # fmt: skip
@@ -70,6 +71,8 @@ async def test_a_call_keeps_every_character(database: Database, others: int) -> 
     assert (row["linkedid"], row["linkedids"]) == ("1.0", ["1.0", HOSTILE])
     assert (row["caller"], row["caller_name"], row["dialled"]) == (HOSTILE, HOSTILE, None)
     assert (row["started"], row["rang"], row["status_code"]) == (START, None, 486)
+    assert (row["agent"], row["waited_seconds"]) == (HOSTILE, 7)
+    assert (row["queue"], row["leave_reason"]) == ("support", "TIMED_OUT")
     assert row["rules"] == {"company": 'a "rule"'}
     assert (row["holds_from"], row["settled_by"], row["settles_by"]) == (1, None, "quiet")
 
