@@ -127,7 +127,7 @@ async def _read(database: Database, acctid: AcctId, settings: Settings) -> _Stor
     in_force = await _directory(database, await current_version(database))
     version = decided["directory_version"] if decided else 0
     same = in_force is not None and in_force.version == version
-    call, events = await gather_call(database, leg, settings.enrich.lookback_legs)
+    call, events, _ = await gather_call(database, leg, settings.enrich.lookback_legs)
     oversized = len(call) > MOST_LEGS_OF_CALL
     return _Story(
         row,

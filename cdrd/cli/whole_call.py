@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from cdrd.beside import CelEvent
+from cdrd.beside import CelEvent, QueueEvent
 from cdrd.cli.layout import moment, wrapped
 from cdrd.enrich.batch import MOST_LEGS_OF_CALL, acctid_of
 from cdrd.enrich.deciding import decide_call
@@ -15,6 +15,8 @@ from cdrd.enrich.faults import place_of
 from cdrd.enrich.gathering import Gathering
 from cdrd.enrich.grouping import calls_of
 from cdrd.enrich.printable import printable
+from cdrd.enrich.queue_row import by_caller, queue_events_of, told_by_queue
+from cdrd.enrich.queue_telling import in_order
 from cdrd.enrich.telling import moments, summary
 from cdrd.errors import NotFound
 from cdrd.records import AcctId, Attribution, Direction, Leg, UnattributedReason
@@ -36,6 +38,7 @@ class WholeCall(NamedTuple):
     legs: Sequence[Leg]
     """In the order of acctid."""
     events: Sequence[CelEvent]
+    queued: Sequence[QueueEvent] = ()
 
 
 class CallStory(NamedTuple):
@@ -56,7 +59,8 @@ async def gather_call(database: Database, leg: Leg, lookback: int) -> WholeCall:
         found = await Gathering(connection, known, lookback, pbxs).gather([leg])
     for group in calls_of([leg, *found.legs], found.events, channels=found.channels):
         if any(one.acctid == leg.acctid for one in group.legs):
-            return WholeCall(sorted(group.legs, key=acctid_of), group.events)
+            queued = queue_events_of(group.legs, group.events, by_caller(found.queued))
+            return WholeCall(sorted(group.legs, key=acctid_of), group.events, queued)
     raise AssertionError("every leg is of a call")
 
 
@@ -99,12 +103,12 @@ def stored_attribution(row: Row) -> Attribution:
 
 def tell_call(story: CallStory) -> Iterator[str]:
     """The call, line by line."""
-    legs, events = story.call
+    legs, events, queued = story.call
     if len(legs) > MOST_LEGS_OF_CALL:
         yield "Too many legs bear this name; each is decided by itself: see `cdrd explain ACCTID`"
         return
     try:
-        record = decide_call(legs, story.directory, events).record
+        record = told_by_queue(decide_call(legs, story.directory, events), legs, queued).record
     except Exception as error:  # noqa: BLE001 - a rule that fails on this call is its story
         yield f"A rule fails on this call: {printable(repr(error))} ({place_of(error)})"
         return
@@ -116,8 +120,10 @@ def tell_call(story: CallStory) -> Iterator[str]:
         yield wrapped(f"also {printable(', '.join(others))}", indent="  ")
     yield from (wrapped(line, indent="  ") for line in summary(record))
     yield wrapped(_state(story), indent="  ")
-    yield f"\nFrom {moment(record.started)}, legs: {len(legs)}, channel events: {len(events)}"
-    told = moments(legs, events, record.legs, story.decided)
+    counted = f"legs: {len(legs)}, channel events: {len(events)}"
+    more = f", queue events: {len(queued)}" if queued else ""
+    yield f"\nFrom {moment(record.started)}, {counted}{more}"
+    told = moments(legs, (*events, *in_order(queued)), record.legs, story.decided)
     for happened in told[:_MOST_SHOWN]:
         yield wrapped(f"{happened.at:%H:%M:%S.%f}"[:12] + f"  {happened.text}", indent="  ")
         yield from (wrapped(detail, indent=" " * 18) for detail in happened.details)

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
-from cdrd.beside import CelEvent
+from cdrd.beside import CelEvent, QueueEvent
 from cdrd.enrich.faults import Fault
 from cdrd.enrich.grouping import CallGroup, calls_of
+from cdrd.enrich.queue_row import Callers, by_caller, queue_events_of, told_by_queue
 from cdrd.records import AcctId, Attribution, Leg, UnattributedReason
 from cdrd.store.decided import Decided
 
@@ -28,6 +29,7 @@ class Gathered(NamedTuple):
     events: Sequence[CelEvent] = ()
     channels: set[str] = set()  # noqa: RUF012 - nobody changes it
     """Names of channels by which the legs may be one call."""
+    queued: Sequence[QueueEvent] = ()
 
 
 class Decisions(NamedTuple):
@@ -72,14 +74,14 @@ def decide_calls(
     Of a call with claimed legs those older than the newest of them are decided again: a leg that came
     later brings its own work, and whoever claims that knows all that we know. What was heard concerns all.
     """
-    deciding = _Deciding(decide)
+    deciding = _Deciding(decide, by_caller(gathered.queued))
     ours = {leg.acctid for leg in claimed}
     ids = {(event.pbx, name) for event in heard for name in (event.uniqueid, event.linkedid)}
     legs = [*claimed, *gathered.legs] if gathered.legs else claimed
     for group in calls_of(legs, gathered.events, channels=gathered.channels):
         if not group.legs:
             continue
-        if ids and any((e.pbx, n) in ids for e in group.events for n in (e.uniqueid, e.linkedid)):
+        if ids and deciding.is_heard(group, ids):
             deciding.take(group, group.legs)
         else:
             mine = [leg for leg in group.legs if leg.acctid in ours]
@@ -91,11 +93,19 @@ def decide_calls(
 class _Deciding:
     """Calls, one after the other."""
 
-    def __init__(self, decide: Decide) -> None:
+    def __init__(self, decide: Decide, callers: Callers) -> None:
         self._decide = decide
+        self._callers = callers
         self.decided: list[Decided] = []
         self.faults: list[Fault] = []
         self.oversized: list[str] = []
+
+    def is_heard(self, group: CallGroup, ids: set[tuple[str, str]]) -> bool:
+        """Whether any of its channels is one of those of which something was heard."""
+        if any((e.pbx, n) in ids for e in group.events for n in (e.uniqueid, e.linkedid)):
+            return True
+        queued = queue_events_of(group.legs, group.events, self._callers)
+        return any((event.pbx, event.callid) in ids for event in queued)
 
     def take(self, group: CallGroup, claimed: Sequence[Leg]) -> None:
         legs = group.legs
@@ -123,10 +133,22 @@ class _Deciding:
                 self._one(legs, (), upto=upto)
                 return
             decided = parked(map(acctid_of, legs))
+        if self._callers:
+            decided = self._told_by_queue(decided, legs, events)
         if upto is not None:
             older = [one for one in decided.attributions if one.acctid <= upto]
             decided = decided._replace(attributions=older)
         self.decided.append(decided)
+
+    def _told_by_queue(
+        self, decided: Decided, legs: Sequence[Leg], events: Sequence[CelEvent]
+    ) -> Decided:
+        """Events that fail take nothing from the call but what they would tell of it."""
+        try:
+            return told_by_queue(decided, legs, queue_events_of(legs, events, self._callers))
+        except Exception as error:  # noqa: BLE001 - as of a rule: only the row of its call pays
+            self.faults.append(Fault([*map(acctid_of, legs)], error, parked=False))
+            return decided
 
 
 def _each_once(legs: Sequence[Leg], decided: Sequence[Attribution]) -> bool:

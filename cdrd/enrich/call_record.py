@@ -37,6 +37,9 @@ INBOUND: Final = Direction.INBOUND  # a member of an enum is dear to look up bef
 OUTBOUND: Final = Direction.OUTBOUND
 ONNET: Final = Direction.ONNET
 
+BY_LEGS: Final = "answered-legs"
+"""The evidence of talk of which no bridge is known."""
+
 _WITHHELD: Final = frozenset(
     {"", "anonymous", "unknown", "unavailable", "restricted", "private", "withheld"}
 )
@@ -299,7 +302,7 @@ def _rules(told: str, confidence: Confidence, heard: bool, connected: bool) -> s
     by = {what: rule for what, rule in json.loads(told).items() if what in _OF_THE_CALL}
     exact = confidence is Confidence.EVENTS
     by["answered"] = "answer-event" if exact else "answer-of-the-leg"
-    by["talk_seconds"] = "bridge-events" if connected else "answered-legs"
+    by["talk_seconds"] = "bridge-events" if connected else BY_LEGS
     by["end_reason"] = by["status_code"] = "hangup-event" if heard else "disposition"
     return json.dumps(by, separators=(",", ":"))
 

@@ -17,7 +17,7 @@ _NAMED = 20
 _LONGEST = 500
 
 _PARKED = "The legs are parked; a newer directory or the next start decides them again."
-_WITHOUT_EVENTS = "The legs are decided as if their calls had no channel events."
+_WITHOUT_EVENTS = "The legs are decided as if their calls had no such events."
 
 _log = get_logger(stage="enrich")
 

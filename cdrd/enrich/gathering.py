@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from cdrd.beside import CelEvent
+from cdrd.beside import CelEvent, QueueEvent
 from cdrd.enrich.batch import Gathered, acctid_of
 from cdrd.enrich.grouping import related_keys
 from cdrd.records import AcctId, Leg
-from cdrd.store.events import EventId, channel_events_of_calls
+from cdrd.store.events import EventId, channel_events_of_calls, queue_events_of_callers
 from cdrd.store.legs import Window, legs_by_channel, legs_of_calls, legs_of_joined_calls
 from cdrd.store.work import Known, merged
 
@@ -29,7 +29,7 @@ _EVENTS_A_LEG = 10
 
 _BEYOND = 2**63
 
-_Found = TypeVar("_Found", list[Leg], dict[EventId, CelEvent])
+_Found = TypeVar("_Found", list[Leg], dict[EventId, CelEvent], list[QueueEvent])
 
 
 @dataclass
@@ -71,7 +71,10 @@ class Gathering:
             stored = ()
             if not (legs or events):
                 break
-        return Gathered(list(self._legs.values()), list(self._events.values()), self._channels)
+        queued = await self._queued(claimed) if self.known.queue_pbxs else ()
+        return Gathered(
+            list(self._legs.values()), list(self._events.values()), self._channels, queued
+        )
 
     async def _hop(
         self, legs: Sequence[Leg], events: Sequence[CelEvent]
@@ -134,9 +137,27 @@ class Gathering:
     def _is_claimed(self, acctid: AcctId) -> bool:
         return any(first <= acctid <= last for first, last in self._without)
 
-    async def _events_of(self, names: Sequence[str]) -> Sequence[CelEvent]:
+    def _recent_events(self) -> tuple[int, int]:
         seen = self.known.seen_event_id
-        within = seen - _EVENTS_A_LEG * self.lookback, seen
+        return seen - _EVENTS_A_LEG * self.lookback, seen
+
+    async def _queued(self, claimed: Sequence[Leg]) -> Sequence[QueueEvent]:
+        """What queues tell of all channels that were named; of a caller with too many events nothing."""
+        pbxs = self.known.queue_pbxs
+        if not any(leg.pbx in pbxs for leg in (*claimed, *self._legs.values())):
+            return ()
+        within = self._recent_events()
+
+        async def ask(some: Sequence[str]) -> list[QueueEvent]:
+            return await queue_events_of_callers(
+                self.connection, some, within=within, most=MOST_EVENTS
+            )
+
+        found = await _in_pieces(ask, list(self._asked), MOST_EVENTS)
+        return [event for _, piece in found if len(piece) < MOST_EVENTS for event in piece]
+
+    async def _events_of(self, names: Sequence[str]) -> Sequence[CelEvent]:
+        within = self._recent_events()
 
         async def ask(some: Sequence[str]) -> dict[EventId, CelEvent]:
             return await channel_events_of_calls(

@@ -6,6 +6,8 @@ import unicodedata
 
 _STEERING = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 """Controls, formats (bidi overrides, zero-width), undecodable bytes, line and paragraph separators."""
+_LONGEST = 50
+"""Characters of a single value that are shown."""
 
 
 def printable(text: str) -> str:
@@ -15,6 +17,12 @@ def printable(text: str) -> str:
     return "".join(
         _shown(char) if unicodedata.category(char) in _STEERING else char for char in text
     )
+
+
+def in_brief(value: str | None) -> str:
+    """A single value among others."""
+    text = printable(value or "")
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def _shown(char: str) -> str:

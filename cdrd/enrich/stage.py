@@ -28,7 +28,7 @@ from cdrd.store.calls import settle_calls
 from cdrd.store.database import Database
 from cdrd.store.decided import Decided
 from cdrd.store.directory import DIRECTORY
-from cdrd.store.events import EVENTS, channels_between, pbxs_heard
+from cdrd.store.events import EVENTS, callers_between, channels_between, pbxs_heard
 from cdrd.store.legs import ENRICH, legs_between
 from cdrd.store.work import (
     NOTHING_CLAIMED,
@@ -112,7 +112,7 @@ class _Stage:
         """Two threads that decide at once take turns with every bytecode, and neither is done sooner."""
         self._heard = asyncio.Event()
         self._pbxs: frozenset[str] = frozenset()
-        """Those that have events, ..."""
+        """Those that have channel events, ..."""
         self._pbxs_at = 0
         """... up to this one."""
         self._in_force = InForce(database, self._directory_replaced)
@@ -270,6 +270,8 @@ class _Stage:
             if self._may_decide(EVENTS, known):
                 heard = await channels_between(connection, ranges)
                 self._pbxs |= {event.pbx for event in heard}
+                if known.queue_pbxs:
+                    heard += await callers_between(connection, ranges)
                 await finish_work(connection, EVENTS, ranges)
                 if not await self._decide(connection, (), known, write, heard=heard):
                     raise Conflict("another directory came into force")

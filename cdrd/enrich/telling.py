@@ -1,4 +1,4 @@
-"""The story of a call in words: what its legs and channel events tell, in the order of time.
+"""The story of a call in words: what its legs and events tell, in the order of time.
 
 Nothing that a caller or a PBX wrote leaves here as more than visible characters.
 """
@@ -10,14 +10,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from cdrd.beside import CelEvent
+from cdrd.beside import CelEvent, QueueEvent
 from cdrd.calls import CallLeg, CallRecord
 from cdrd.enrich.heard import said
-from cdrd.enrich.printable import printable
+from cdrd.enrich.printable import in_brief, printable
+from cdrd.enrich.queue_telling import tell_queue
 from cdrd.records import AcctId, Attribution, Leg
-
-_LONGEST = 50
-"""Characters of a single value that are shown."""
 
 
 class Moment(NamedTuple):
@@ -31,7 +29,7 @@ class Moment(NamedTuple):
 
 def moments(
     legs: Sequence[Leg],
-    events: Sequence[CelEvent],
+    events: Sequence[CelEvent | QueueEvent],
     parts: Sequence[CallLeg],
     decided: Mapping[AcctId, Attribution],
 ) -> list[Moment]:
@@ -39,8 +37,7 @@ def moments(
     roles = {part.acctid: part for part in parts}
     told = [_leg(leg, roles, decided) for leg in legs]
     for event in events:
-        tell = _TELL.get(event.eventtype, _anything)
-        text = tell(event)
+        text = _channel_event(event) if isinstance(event, CelEvent) else tell_queue(event)
         if text:
             told.append(Moment(event.eventtime, text))
     return sorted(told, key=lambda moment: moment.at)
@@ -49,9 +46,9 @@ def moments(
 def summary(record: CallRecord) -> Iterator[str]:
     """What a call is, in a few lines; what nobody knows is left out."""
     parties = [
-        f"from {_shown(record.caller)}" if record.caller else "from a withheld number",
-        f"to {_shown(record.requested or record.dialled)}" if record.requested else "",
-        f"answered by {_shown(record.answered_by)}" if record.answered_by else "",
+        f"from {in_brief(record.caller)}" if record.caller else "from a withheld number",
+        f"to {in_brief(record.requested or record.dialled)}" if record.requested else "",
+        f"answered by {in_brief(record.answered_by)}" if record.answered_by else "",
     ]
     yield f"{record.direction or 'a call'} " + ", ".join(text for text in parties if text)
     ends = [
@@ -63,23 +60,22 @@ def summary(record: CallRecord) -> Iterator[str]:
     yield ", ".join(text for text in ends if text)
     ways = {
         "queue": record.queue,
+        "agent": record.agent,
         "in by": record.trunk_in,
         "out by": record.trunk_out,
         "company": record.company,
         "target": record.target,
         "bill_to": record.bill_to,
     }
-    known = [f"{name} {_shown(value)}" for name, value in ways.items() if value]
+    known = [f"{name} {in_brief(value)}" for name, value in ways.items() if value]
     if known:
         yield ", ".join(known)
+    if record.waited_seconds is not None:
+        left = f", left: {record.leave_reason}" if record.leave_reason else ""
+        yield f"{record.waited_seconds} s in the queue{left}"
     rules = ", ".join(f"{what} by {rule}" for what, rule in json.loads(record.rules).items())
     exact = "known from events" if record.confidence == "events" else "as its CDRs allow"
     yield f"{exact}: {printable(rules)}"
-
-
-def _shown(value: str | None) -> str:
-    text = printable(value or "")
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def _leg(
@@ -87,10 +83,10 @@ def _leg(
 ) -> Moment:
     acctid = leg.acctid or AcctId(0)
     part, attribution = roles.get(acctid), decided.get(acctid)
-    text = f"leg {acctid}: {_shown(leg.src)} → {_shown(leg.dst)}, {leg.disposition}"
+    text = f"leg {acctid}: {in_brief(leg.src)} → {in_brief(leg.dst)}, {leg.disposition}"
     details = [
-        f"{_shown(leg.channel)} → {_shown(leg.dstchannel) or 'nobody'}",
-        f"{_shown(leg.lastapp) or 'no application'}, {leg.billsec} of {leg.duration} s",
+        f"{in_brief(leg.channel)} → {in_brief(leg.dstchannel) or 'nobody'}",
+        f"{in_brief(leg.lastapp) or 'no application'}, {leg.billsec} of {leg.duration} s",
     ]
     if part is not None:
         ended = f", ended: {part.end_reason}" if part.end_reason else ""
@@ -105,30 +101,34 @@ def _decisions(attribution: Attribution) -> Iterator[str]:
     for name, value in attribution._asdict().items():
         if name in ("acctid", "rules", "reason") or value in (None, False):
             continue
-        told = "" if value is True else f" {_shown(str(value))}"
+        told = "" if value is True else f" {in_brief(str(value))}"
         rule = f" ({printable(rules[name])})" if name in rules else ""
         yield f"{name}{told}{rule}"
     if attribution.reason is not None:
         yield f"no company: {attribution.reason}"
 
 
+def _channel_event(event: CelEvent) -> str:
+    return _TELL.get(event.eventtype, _anything)(event)
+
+
 def _channel(event: CelEvent) -> str:
-    return _shown(event.channame)
+    return in_brief(event.channame)
 
 
 def _begins(event: CelEvent) -> str:
-    keyed = f" with {_shown(event.exten)}" if event.exten not in ("", "s") else ""
+    keyed = f" with {in_brief(event.exten)}" if event.exten not in ("", "s") else ""
     return f"{_channel(event)} begins{keyed}"
 
 
 def _runs(event: CelEvent) -> str:
-    return f"{_channel(event)} runs {_shown(event.appname)}({_shown(event.appdata)})"
+    return f"{_channel(event)} runs {in_brief(event.appname)}({in_brief(event.appdata)})"
 
 
 def _hangs_up(event: CelEvent) -> str:
     cause = event.extra.get("hangupcause") if event.extra else None
     by = said(event, "hangupsource")
-    why = [f"cause {_shown(str(cause))}" if cause else "", f"by {_shown(by)}" if by else ""]
+    why = [f"cause {in_brief(str(cause))}" if cause else "", f"by {in_brief(by)}" if by else ""]
     words = ", ".join(text for text in why if text)
     return f"{_channel(event)} hangs up" + (f" ({words})" if words else "")
 
@@ -136,39 +136,39 @@ def _hangs_up(event: CelEvent) -> str:
 def _transfers(event: CelEvent) -> str:
     moved = said(event, "transferee_channel_name") or "its party"
     where = said(event, "extension") or said(event, "transfer_target_channel_name") or "somewhere"
-    return f"{_channel(event)} hands {_shown(moved)} on to {_shown(where)}"
+    return f"{_channel(event)} hands {in_brief(moved)} on to {in_brief(where)}"
 
 
 def _picked_up(event: CelEvent) -> str:
     by = said(event, "pickup_channel") or said(event, "pickup_channel_name") or "somebody"
-    return f"{_shown(by)} picks up what rings at {_channel(event)}"
+    return f"{in_brief(by)} picks up what rings at {_channel(event)}"
 
 
 def _parked(event: CelEvent) -> str:
     by = said(event, "parker_dial_string")
-    return f"{_channel(event)} is parked" + (f" by {_shown(by)}" if by else "")
+    return f"{_channel(event)} is parked" + (f" by {in_brief(by)}" if by else "")
 
 
 def _unparked(event: CelEvent) -> str:
     by, why = said(event, "retriever"), said(event, "reason")
-    words = f" to {_shown(by)}" if by else f" ({_shown(why)})" if why else ""
+    words = f" to {in_brief(by)}" if by else f" ({in_brief(why)})" if why else ""
     return f"{_channel(event)} leaves its parking place{words}"
 
 
 def _forwarded(event: CelEvent) -> str:
-    return f"{_channel(event)} is sent on to {_shown(said(event, 'forward'))}"
+    return f"{_channel(event)} is sent on to {in_brief(said(event, 'forward'))}"
 
 
 def _keyed(event: CelEvent) -> str:
-    return f"{_channel(event)} keys {_shown(said(event, 'digit'))}"
+    return f"{_channel(event)} keys {in_brief(said(event, 'digit'))}"
 
 
 def _named(event: CelEvent) -> str:
-    return f"{_channel(event)}: {_shown(event.userdeftype or event.eventtype)}"
+    return f"{_channel(event)}: {in_brief(event.userdeftype or event.eventtype)}"
 
 
 def _anything(event: CelEvent) -> str:
-    return f"{_channel(event)}: {_shown(event.eventtype)}"
+    return f"{_channel(event)}: {in_brief(event.eventtype)}"
 
 
 def _says(words: str) -> Callable[[CelEvent], str]:
@@ -191,7 +191,7 @@ _TELL: Mapping[str, Callable[[CelEvent], str]] = {
     "DTMF": _keyed,
     "HANGUP": _hangs_up,
     "CHAN_END": lambda _: "",
-    "LINKEDID_END": lambda event: f"the call {_shown(event.linkedid)} is over",
+    "LINKEDID_END": lambda event: f"the call {in_brief(event.linkedid)} is over",
     "USER_DEFINED": _named,
 }
 """What is said of an event; nothing of those that say no more than the one before."""

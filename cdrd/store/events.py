@@ -47,6 +47,16 @@ async def channels_between(connection: Any, ranges: Sequence[tuple[int, int]]) -
     ]
 
 
+async def callers_between(connection: Any, ranges: Sequence[tuple[int, int]]) -> list[CelEvent]:
+    """The callers that queue events in ranges of event_id tell of; in the same form."""
+    firsts, lasts = zip(*ranges, strict=True)
+    rows = await statement("callers_between").rows(connection, firsts=firsts, lasts=lasts)
+    return [
+        CelEvent(eventtime, "", callid, callid, "", pbx=pbx)
+        for eventtime, callid, pbx in (row.values() for row in rows)
+    ]
+
+
 async def channel_events_of_calls(
     connection: Any, calls: Sequence[str], *, within: tuple[int, int], most: int
 ) -> dict[EventId, CelEvent]:
@@ -78,11 +88,15 @@ async def pbxs_heard(connection: Any) -> frozenset[str]:
 
 
 async def queue_events_of_callers(
-    connection: Any, callers: Sequence[str], *, upto: EventId, most: int
+    connection: Any, callers: Sequence[str], *, within: tuple[int, int], most: int
 ) -> list[QueueEvent]:
-    """Queue events of callers by their uniqueid, at most so many, in no order."""
+    """Queue events of callers by their uniqueid, at most so many, in no order.
+
+    `within` is after < event_id <= upto.
+    """
+    after, upto = within
     rows = await statement("queue_events_of_callers").rows(
-        connection, callers=callers, upto=upto, most=most
+        connection, callers=callers, after=after, upto=upto, most=most
     )
     return [_queue_event(row) for row in rows]
 

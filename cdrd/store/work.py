@@ -48,6 +48,8 @@ class Known(NamedTuple):
     """The first of the legs that were claimed, which nobody has been given as decided."""
     quiet: timedelta = timedelta(minutes=5)
     """A call of which nothing came for so long is settled."""
+    queue_pbxs: frozenset[str] = frozenset()
+    """The PBXs of which a source may have queue events."""
     late: bool = False
     """Legs that are decided for the first time may have been served before they were."""
 
@@ -80,7 +82,8 @@ async def prepare_to_decide(connection: Any) -> Known:
     seen, version = AcctId(row["seen_acctid"]), row["directory_version"]
     known_at, since = row["known_at"], row["waits_since"]
     waited = known_at - since if since is not None else timedelta(0)
-    return Known(seen, version, row["seen_event_id"], known_at, waited)
+    known = Known(seen, version, row["seen_event_id"], known_at, waited)
+    return known._replace(queue_pbxs=frozenset(row["queue_pbxs"])) if row["queue_pbxs"] else known
 
 
 async def finish_work(connection: Any, stage: str, ranges: Sequence[tuple[AcctId, AcctId]]) -> None:

@@ -39,6 +39,17 @@ CROSS JOIN LATERAL (
 JOIN source USING (source_id)
 GROUP BY 2, 3, 4, 5;
 
+-- name: callers_between(firsts, lasts)
+-- The callers that queue events in ranges of event_id tell of, as channels: of each the earliest.
+SELECT min(eventtime) AS eventtime, callid, pbx
+FROM unnest(:firsts::bigint[], :lasts::bigint[]) AS new (first_event_id, last_event_id)
+CROSS JOIN LATERAL (
+    SELECT * FROM queue_event WHERE event_id BETWEEN new.first_event_id AND new.last_event_id
+) AS said
+JOIN source USING (source_id)
+WHERE callid NOT IN ('NONE', 'MANAGER', 'REALTIME', 'CLI')
+GROUP BY 2, 3;
+
 -- name: channel_events_of_calls(calls, after, upto, most)
 -- Channel events of calls and channels by linkedid and uniqueid: two looks into the indexes for each.
 SELECT
@@ -80,12 +91,14 @@ WHERE
         )
     );
 
--- name: queue_events_of_callers(callers, upto, most)
--- Queue events of callers, by the uniqueid that queue_log names them by.
+-- name: queue_events_of_callers(callers, after, upto, most)
+-- Queue events of callers, by the uniqueid that queue_log names them by: a look into the index for each.
 SELECT eventtime, callid, queue, agent, said.event, data, pbx
 FROM unnest(:callers::text[]) AS caller (uniqueid)
 CROSS JOIN LATERAL (
-    SELECT * FROM queue_event WHERE queue_event.callid = caller.uniqueid AND event_id + 0 <= :upto LIMIT :most
+    SELECT * FROM queue_event
+    WHERE queue_event.callid = caller.uniqueid AND event_id > :after AND event_id + 0 <= :upto
+    LIMIT :most
 ) AS said
 JOIN source USING (source_id)
 LIMIT :most;

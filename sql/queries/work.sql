@@ -15,8 +15,8 @@ SELECT pg_notify(:channel, '');
 SELECT first_acctid, last_acctid FROM claim_work(:stage, :most_legs);
 
 -- name: prepare_to_decide()
--- What is known from here on: the newest committed leg and event, the directory that is in force, and since when
--- the oldest leg waits, our own among them.
+-- What is known from here on: the newest committed leg and event, the PBXs that may have queue events, the
+-- directory that is in force, and since when the oldest leg waits, our own among them.
 -- Until the transaction ends, statements are planned anew, and rows are looked up one by one by index.
 -- A partition that fills has no statistics yet: a plan made while it was empty, or one that takes a call
 -- for a large part of it, would read the whole of it for each batch.
@@ -24,6 +24,7 @@ SELECT
     (SELECT value FROM counter WHERE name = 'acctid') AS seen_acctid,
     (SELECT value FROM counter WHERE name = 'directory') AS directory_version,
     (SELECT value FROM counter WHERE name = 'event') AS seen_event_id,
+    ARRAY(SELECT DISTINCT pbx FROM source WHERE 'queue_event' = ANY(families)) AS queue_pbxs,
     clock_timestamp() AS known_at,
     (SELECT stored_at FROM work WHERE stage = 'enrich' ORDER BY first_acctid LIMIT 1) AS waits_since,
     set_config('plan_cache_mode', 'force_custom_plan', true) AS planned_anew,
