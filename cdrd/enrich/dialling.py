@@ -2,36 +2,39 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 _NOISE: Final = str.maketrans("", "", " ().")
-_NUMBER: Final = re.compile(r"\+?[0-9]{2,32}", re.ASCII)
+_SHORTEST: Final = 2
+_LONGEST: Final = 32
 
 
 def cleaned(number: str) -> str:
     """A number as people write it, without spaces, dots and brackets."""
-    return number.translate(_NOISE)
+    return number if number.isalnum() else number.translate(_NOISE)
 
 
 def is_number(text: str) -> bool:
     """Digits, perhaps after a plus: something that can be dialled over a trunk."""
-    return _NUMBER.fullmatch(text) is not None
+    digits = text.removeprefix("+")
+    return _SHORTEST <= len(digits) <= _LONGEST and digits.isdigit() and digits.isascii()
 
 
-class Dialling(NamedTuple):
+class Dialling:
     """A dialling profile; every part may be empty, and with all empty numbers stay as they are."""
 
-    country_code: str = ""
-    national_prefix: str = ""
-    international_prefix: str = ""
-    area_code: str = ""
-    """As people write it, with the national prefix."""
-    local_digits: frozenset[int] = frozenset()
-    """Lengths of local numbers, which get the area code in front."""
-    national_digits: int = 0
-    """Length of a number without the national prefix, where all have one (10 in North America)."""
+    def __init__(self, profile: Mapping[str, Any]) -> None:
+        self.country_code = str(profile.get("country_code") or "")
+        self.national_prefix = str(profile.get("national_prefix") or "")
+        self.international_prefix = str(profile.get("international_prefix") or "")
+        self.area_code = str(profile.get("area_code") or "")
+        """As people write it, with the national prefix."""
+        digits = str(profile.get("local_digits") or "")
+        self.local_digits = frozenset(int(n) for n in digits.split(",") if n.strip())
+        """Lengths of local numbers, which get the area code in front."""
+        self.national_digits = int(profile.get("national_digits") or 0)
+        """Length of a number without the national prefix, where all have one (10 in North America)."""
 
     def e164(self, number: str) -> str | None:
         """`+` and the country code, or None where the number is not a public one (or is not known to be)."""
@@ -81,12 +84,4 @@ def dialling_of(*profiles: Mapping[str, Any]) -> Dialling:
     keys: dict[str, Any] = {}
     for profile in profiles:
         keys.update(profile)
-    digits = str(keys.get("local_digits") or "")
-    return Dialling(
-        country_code=str(keys.get("country_code") or ""),
-        national_prefix=str(keys.get("national_prefix") or ""),
-        international_prefix=str(keys.get("international_prefix") or ""),
-        area_code=str(keys.get("area_code") or ""),
-        local_digits=frozenset(int(length) for length in digits.split(",") if length.strip()),
-        national_digits=int(keys.get("national_digits") or 0),
-    )
+    return Dialling(keys)

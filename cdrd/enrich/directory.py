@@ -6,19 +6,41 @@ and answers with what is most specific: an exact name before a pattern, this PBX
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import lru_cache
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from cdrd.enrich.compiled import Compiled, compile_entries, holds
-from cdrd.enrich.found import NOBODY, Account, Did, Feature, Party
+from cdrd.enrich.dialling import Dialling
+from cdrd.enrich.found import NOBODY, Account, Columns, Did, Feature, Party
 from cdrd.enrich.lookups import Lookups
 from cdrd.owners import Company, DirectoryVersion, Entry
 from cdrd.records import CompanyId
 
 REMEMBERED: Final = 1 << 16
 """Channels, contexts and numbers whose owners are remembered, so that memory does not grow with calls."""
+
+Question = TypeVar("Question")
+Answer = TypeVar("Answer")
+
+
+class _Remembered(Generic[Question, Answer]):
+    """The answers to what was asked; when they become too many, it begins anew."""
+
+    __slots__ = ("_answers", "_ask")
+
+    def __init__(self, ask: Callable[[Question], Answer]) -> None:
+        self._ask = ask
+        self._answers: dict[Question, Answer] = {}
+
+    def to(self, question: Question) -> Answer:
+        """The answer, remembered or looked up."""
+        answer = self._answers.get(question)
+        if answer is None:
+            if len(self._answers) >= REMEMBERED:
+                self._answers.clear()
+            answer = self._answers[question] = self._ask(question)
+        return answer
 
 
 class Directory:
@@ -34,15 +56,13 @@ class Directory:
         }
         """Who pays instead, by situation, of the companies that agreed on something."""
         self._found = found
-        lookups = Lookups(companies, found)
-        self._parties = lru_cache(maxsize=REMEMBERED)(lookups.parties)
-        self._contexts = lru_cache(maxsize=REMEMBERED)(lookups.contexts)
-        self._accounts = lru_cache(maxsize=REMEMBERED)(lookups.accounts)
-        self._prefixes = lru_cache(maxsize=REMEMBERED)(lookups.prefixes)
-        self._features = lru_cache(maxsize=REMEMBERED)(lookups.features)
-        self._dids = lru_cache(maxsize=REMEMBERED)(lookups.dids)
-        self.dialling = lru_cache(maxsize=REMEMBERED)(lookups.dialling)
-        self.columns = lru_cache(maxsize=REMEMBERED)(lookups.columns)
+        self._lookups = lookups = Lookups(companies, found)
+        self._parties = _Remembered(lookups.parties)
+        self._contexts = _Remembered(lookups.contexts)
+        self._accounts = _Remembered(lookups.accounts)
+        self._prefixes = _Remembered(lookups.prefixes)
+        self._features = _Remembered(lookups.features)
+        self._dids = _Remembered(lookups.dids)
 
     @classmethod
     def compile(cls, version: DirectoryVersion) -> Directory:
@@ -50,12 +70,20 @@ class Directory:
         companies = {company.company: company for company in version.companies}
         return cls(version.version, companies, compile_entries(version.entries, companies))
 
+    def dialling(self, pbx: str, company: CompanyId | None) -> Dialling:
+        """How numbers are written there."""
+        return self._lookups.dialling(pbx, company)
+
+    def columns(self, pbx: str) -> Columns:
+        """Where the PBX writes what Asterisk has no column for."""
+        return self._lookups.columns(pbx)
+
     def party(self, pbx: str, channel: str, at: datetime) -> Party:
         """What a channel belongs to."""
         if not channel:
             return NOBODY
         cut = channel.rfind("-")
-        for party, entry in self._parties(pbx, channel[:cut] if cut > 0 else channel):
+        for party, entry in self._parties.to((pbx, channel[:cut] if cut > 0 else channel)):
             if entry is None or holds(entry, at):
                 return party
         raise AssertionError("the last of the candidates always holds")
@@ -66,18 +94,18 @@ class Directory:
 
     def context(self, pbx: str, context: str, at: datetime) -> Entry | None:
         """Who owns a dialplan context."""
-        return _first(self._contexts(pbx, context), at)
+        return _first(self._contexts.to((pbx, context)), at)
 
     def account(self, pbx: str, code: str, at: datetime) -> Account | None:
         """Whose account code it is, believed or not."""
-        for account, entry in self._accounts(pbx, code):
+        for account, entry in self._accounts.to((pbx, code)):
             if holds(entry, at):
                 return account
         return None
 
     def did(self, pbx: str, number: str, at: datetime) -> Did | None:
         """Whose public number it is, in whatever way it is written."""
-        for did, entry in self._dids(pbx, number):
+        for did, entry in self._dids.to((pbx, number)):
             if holds(entry, at):
                 return did
         return None
@@ -117,7 +145,7 @@ class Directory:
     ) -> tuple[str, ...]:
         """What is keyed before an outside number; a company's own list replaces that of the PBX."""
         for owner in (company, None):
-            dated, prefixes = self._prefixes(pbx, owner)
+            dated, prefixes = self._prefixes.to((pbx, owner))
             if dated:
                 prefixes = tuple(e.pattern for e in dated if holds(e, at))
             if prefixes:
@@ -128,7 +156,7 @@ class Directory:
         self, pbx: str, company: CompanyId | None, dialled: str, at: datetime
     ) -> Feature | None:
         """What was asked for, where what was dialled is a feature code."""
-        for feature, entry in self._features(pbx, company, dialled):
+        for feature, entry in self._features.to((pbx, company, dialled)):
             if holds(entry, at):
                 return feature
         return None

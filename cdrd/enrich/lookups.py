@@ -15,6 +15,11 @@ from cdrd.enrich.found import Account, Columns, Did, Feature, Party, PartyKind
 from cdrd.owners import Company, Entry, EntryKind
 from cdrd.records import CompanyId
 
+OfPbx = tuple[str, str]
+"""What is asked for by its name, on a PBX."""
+OfCompany = tuple[str, CompanyId | None]
+"""A company on a PBX; None for the PBX itself."""
+
 
 class DatedParty(NamedTuple):
     """What a channel may belong to."""
@@ -30,9 +35,12 @@ class Lookups:
     def __init__(self, companies: Mapping[CompanyId, Company], found: Compiled) -> None:
         self._companies = companies
         self._found = found
+        self._dialling: dict[OfCompany, Dialling] = {}
+        self._columns: dict[str, Columns] = {}
 
-    def parties(self, pbx: str, name: str) -> tuple[DatedParty, ...]:
+    def parties(self, channel: OfPbx) -> tuple[DatedParty, ...]:
         """What a channel may belong to, the first that holds; the last always does."""
+        pbx, name = channel
         base = unmasked(name)
         if base.startswith("Local/"):
             return (DatedParty(Party(PartyKind.LOCAL, base), None),)
@@ -44,21 +52,23 @@ class Lookups:
         ]
         return (*found, DatedParty(Party(PartyKind.UNLISTED, base), None))
 
-    def contexts(self, pbx: str, context: str) -> tuple[Entry, ...]:
+    def contexts(self, context: OfPbx) -> tuple[Entry, ...]:
         """Who may own a dialplan context."""
-        return tuple(found.item for found in self._found.contexts.find((pbx, None), context))
+        pbx, name = context
+        return tuple(found.item for found in self._found.contexts.find((pbx, None), name))
 
-    def accounts(self, pbx: str, code: str) -> tuple[tuple[Account, Entry], ...]:
+    def accounts(self, account: OfPbx) -> tuple[tuple[Account, Entry], ...]:
         """Whose account code it may be."""
+        pbx, code = account
         return tuple(
             (Account(entry.company, entry.detail.get("extension") or wild or None), entry)
             for entry, wild in self._found.accounts.find((pbx, None), code)
             if entry.company is not None
         )
 
-    def dids(self, pbx: str, number: str) -> tuple[tuple[Did, Entry], ...]:
+    def dids(self, did: OfPbx) -> tuple[tuple[Did, Entry], ...]:
         """Whose public number it may be, in whatever way it is written."""
-        number = cleaned(number)
+        pbx, number = did[0], cleaned(did[1])
         dialling = self.dialling(pbx, None)
         found = []
         for form in dict.fromkeys((dialling.e164(number) or number, f"+{number}")):
@@ -70,10 +80,9 @@ class Lookups:
             for entry in found
         )
 
-    def prefixes(
-        self, pbx: str, company: CompanyId | None
-    ) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
+    def prefixes(self, owner: OfCompany) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
         """The longest first: entries where dates matter, else the prefixes that always hold."""
+        pbx, company = owner
         found = [e for scope in (pbx, None) for e in self._found.prefixes.get((scope, company), ())]
         found.sort(key=lambda entry: -len(entry.pattern))
         if any(_limits(entry) for entry in found):
@@ -81,9 +90,10 @@ class Lookups:
         return (), tuple(entry.pattern for entry in found)
 
     def features(
-        self, pbx: str, company: CompanyId | None, dialled: str
+        self, code: tuple[str, CompanyId | None, str]
     ) -> tuple[tuple[Feature, Entry], ...]:
         """What may be asked for, where what was dialled is a feature code."""
+        pbx, company, dialled = code
         scopes = ((pbx, company), (None, company), (pbx, None), (None, None))
         return tuple(
             (Feature(str(entry.detail.get("feature", "other")), wild or None), entry)
@@ -92,17 +102,24 @@ class Lookups:
 
     def dialling(self, pbx: str, company: CompanyId | None) -> Dialling:
         """How numbers are written there."""
-        owner = self._companies.get(company) if company else None
-        own = owner.detail.get("dialling", {}) if owner else {}
-        return dialling_of(*(part.get("dialling", {}) for part in self._parts(pbx)), own)
+        known = self._dialling.get((pbx, company))
+        if known is None:
+            owner = self._companies.get(company) if company else None
+            own = owner.detail.get("dialling", {}) if owner else {}
+            every, this = (part.get("dialling", {}) for part in self._parts(pbx))
+            known = self._dialling[pbx, company] = dialling_of(every, this, own)
+        return known
 
     def columns(self, pbx: str) -> Columns:
         """Where the PBX writes what Asterisk has no column for."""
-        keys: dict[str, Any] = {}
-        for part in self._parts(pbx):
-            keys |= part.get("columns", {})
-            keys |= {k: part[k] for k in ("trust_account_codes",) if k in part}
-        return Columns(**keys)
+        known = self._columns.get(pbx)
+        if known is None:
+            keys: dict[str, Any] = {}
+            for part in self._parts(pbx):
+                keys |= part.get("columns", {})
+                keys |= {k: part[k] for k in ("trust_account_codes",) if k in part}
+            known = self._columns[pbx] = Columns(**keys)
+        return known
 
     def _parts(self, pbx: str) -> tuple[Mapping[str, Any], ...]:
         """What is said of every PBX, then what is said of this one."""

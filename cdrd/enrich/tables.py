@@ -17,8 +17,13 @@ class Found(NamedTuple, Generic[Item]):
     captured: str
 
 
-class _Several(list[Item]):
+class _Several(Generic[Item]):
     """Items with one key. Nearly all keys have one item, which is then kept without a list around it."""
+
+    __slots__ = ("items",)
+
+    def __init__(self, items: list[Item]) -> None:
+        self.items = items
 
 
 class _Keyed(Generic[Item]):
@@ -33,16 +38,16 @@ class _Keyed(Generic[Item]):
         """The key has this item, too."""
         there = self._items.setdefault(key, item)
         if isinstance(there, _Several):
-            there.append(item)
+            there.items.append(item)
         elif there is not item:
-            self._items[key] = _Several((there, item))
+            self._items[key] = _Several([there, item])
 
     def of(self, key: Hashable) -> Sequence[Item]:
         """What the key has."""
         there = self._items.get(key)
         if there is None:
             return ()
-        return there if isinstance(there, _Several) else (there,)
+        return there.items if isinstance(there, _Several) else (there,)
 
 
 class _Shape(NamedTuple):
