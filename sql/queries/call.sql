@@ -1,4 +1,4 @@
--- Calls: derived from legs and channel events, decided again when more is known.
+-- Calls: derived from legs and events, decided again when more is known.
 
 -- name: write_calls(calls, claimed_from, quiet, directory_version, seen_acctid, seen_event_id, first_revision)!
 -- Calls as a JSON array. Whoever knew more stays, as of attributions; the revision moves only on a change.

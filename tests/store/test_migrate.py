@@ -166,3 +166,23 @@ async def test_decisions_keep_their_rules_and_learn_of_which_call_they_are(
     assert decided == [(1, 1, {"company": "one"}), (2, None, {}), (3, 1, {"company": "one"})]
     assert call is not None
     assert call["rules"] == {"company": "one", "answered": "first"}
+
+
+async def test_room_for_what_queues_tell_writes_no_call_anew(
+    empty_dsn: str, tmp_path: Path
+) -> None:
+    """However many calls there are, the upgrade takes no longer."""
+    where = (
+        "SELECT oid, pg_relation_filenode(oid) FROM pg_class WHERE relname ~ '^call_' ORDER BY 1"
+    )
+    async with Database(empty_dsn) as database:
+        await migrate(database, first_migrations(8, tmp_path))
+        async with database.connection() as connection:
+            before = await connection.fetch(where)
+        await migrate(database)
+        async with database.connection() as connection:
+            after = await connection.fetch(where)
+            called = await connection.fetchval("SELECT count(agent) FROM call")
+
+    assert before == after
+    assert called == 0
