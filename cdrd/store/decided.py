@@ -41,7 +41,7 @@ class Decided(NamedTuple):
     record: CallRecord | None = None
     """None for legs that no rules could decide."""
     events: int = 0
-    """So many channel events it was decided with."""
+    """So many channel events and queue events it was decided with."""
     is_over: bool = False
     """Its events say that it has ended, and every row that they let expect is there."""
 
