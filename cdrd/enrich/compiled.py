@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,8 @@ from cdrd.enrich.tables import NumberTable, PatternTable
 from cdrd.owners import Company, Entry, EntryKind
 from cdrd.records import CompanyId
 
+_STEP = 250
+"""Entries that are put in their tables in about a millisecond."""
 MOST_SPELLED_OUT = 10_000
 """Codes of a span such as >200-299 are spelled out; a longer span is refused when it is read."""
 
@@ -44,10 +46,28 @@ class Compiled:
 def compile_entries(entries: Sequence[Entry], companies: Mapping[CompanyId, Company]) -> Compiled:
     """Every entry in its table."""
     found = Compiled()
-    profiles = Profiles(entries, companies)
-    for entry in entries:
-        _ADD[entry.kind](found, entry, profiles)
+    for _ in fill(found, entries, companies):
+        pass
     return found
+
+
+def fill(
+    found: Compiled, entries: Sequence[Entry], companies: Mapping[CompanyId, Company]
+) -> Iterator[None]:
+    """The same in steps, between which whoever has other things to do does them."""
+    pbxs: list[Entry] = []
+    for step in _steps(entries):
+        pbxs += [entry for entry in step if entry.kind is EntryKind.PBX]
+        yield
+    profiles = Profiles(pbxs, companies)
+    for step in _steps(entries):
+        for entry in step:
+            _ADD[entry.kind](found, entry, profiles)
+        yield
+
+
+def _steps(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
+    return (entries[first : first + _STEP] for first in range(0, len(entries), _STEP))
 
 
 class Profiles:

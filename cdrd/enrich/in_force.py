@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from cdrd import metrics
+from cdrd.enrich.compiled import Compiled, fill
 from cdrd.enrich.directory import Directory
 from cdrd.errors import Unavailable
 from cdrd.logs import get_logger
+from cdrd.owners import DirectoryVersion, Entry
 from cdrd.store.attributions import wait_for_writers
 from cdrd.store.database import Database
 from cdrd.store.directory import current_version, load_directory
@@ -20,6 +22,12 @@ _log = get_logger(stage="enrich")
 
 _MANY = 20_000
 """Entries that take seconds to load."""
+_PAUSE = 0.001
+"""Seconds between two steps of loading: of a million entries there are thousands, and legs come meanwhile."""
+_AT_ONCE = 1000
+"""Entries that are let go of in one step."""
+_LAST_USE = 1.0
+"""Seconds after which nobody decides any more by a directory that was replaced."""
 
 
 @contextmanager
@@ -30,6 +38,27 @@ def _uncollected() -> Iterator[None]:
         yield
     finally:
         gc.enable()
+
+
+async def _pause() -> None:
+    await asyncio.sleep(_PAUSE)
+
+
+async def _compiled(content: DirectoryVersion) -> Directory:
+    companies = {company.company: company for company in content.companies}
+    found = Compiled()
+    for _ in fill(found, content.entries, companies):
+        await _pause()
+    return Directory(content.version, companies, found)
+
+
+async def _let_go(entries: list[Entry]) -> None:
+    """To free a million at once takes as long as many legs need to be decided."""
+    if entries:
+        await asyncio.sleep(_LAST_USE)
+    while entries:
+        del entries[-_AT_ONCE:]
+        await _pause()
 
 
 async def wait_for(event: asyncio.Event, seconds: float) -> bool:
@@ -48,6 +77,8 @@ class InForce:
         self.directory: Directory | None = None
         self._database = database
         self._replaced = replaced
+        self._entries: list[Entry] = []
+        """Those of the directory in use."""
         self._is_large = False
         self._unloadable = 0
         self._not_waited_for = 0
@@ -75,8 +106,8 @@ class InForce:
         """When it fails the last good directory stays in use, and the log and the metrics say so."""
         try:
             with _uncollected():
-                content = await load_directory(self._database, version)
-                directory = await asyncio.to_thread(Directory.compile, content)
+                content = await load_directory(self._database, version, pause=_pause)
+                directory = await _compiled(content)
                 self._is_large = len(content.entries) > _MANY
                 if self._is_large:
                     # no pass ever looks at it; nothing in it refers in a circle: it goes with its last user
@@ -94,6 +125,8 @@ class InForce:
         self.directory = directory
         _log.info("directory_loaded", version=version, entries=len(content.entries))
         self._replaced()
+        former, self._entries = self._entries, list(content.entries)
+        await _let_go(former)
 
     async def wait(self, version: int, seconds: float) -> None:
         """Waits a little for a version to be loaded, and only once; without any directory, each time.

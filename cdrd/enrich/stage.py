@@ -48,6 +48,8 @@ they may have been served already, and the horizon never goes back."""
 
 _MOST_HEARD = 2000
 """Events that are looked at at once: legs that come meanwhile must not wait long."""
+_MOST_AGAIN = 500
+"""Legs that are decided again at once, for the same reason."""
 _MOST_SETTLED = 1000
 """Calls that are settled at once: whoever decides waits meanwhile."""
 _IDLE = 1.0
@@ -231,11 +233,10 @@ class _Stage:
         return stage == ENRICH
 
     async def _claim(self, connection: Any) -> tuple[str, Ranges]:
-        most = self._settings.batch_legs
-        ranges = await claim_work(connection, ENRICH, most_legs=most)
+        ranges = await claim_work(connection, ENRICH, most_legs=self._settings.batch_legs)
         if ranges:
             return ENRICH, ranges
-        return RE_ENRICH, await claim_work(connection, RE_ENRICH, most_legs=most)
+        return RE_ENRICH, await claim_work(connection, RE_ENRICH, most_legs=_MOST_AGAIN)
 
     def _may_decide(self, stage: str, known: Known) -> bool:
         """New legs do not wait long for a directory; what is decided again waits for the one in force."""
@@ -250,7 +251,7 @@ class _Stage:
         claimed: list[Leg] = []
         for first, last in together:
             claimed += await legs_between(connection, first, last)
-        if len(claimed) < self._settings.batch_legs:
+        if len(claimed) < (self._settings.batch_legs if stage == ENRICH else _MOST_AGAIN):
             self._backlog.clear()
         else:
             self._backlog.set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any
 
 from cdrd.owners import Company, DirectoryVersion, Entry, EntryKind
@@ -15,8 +15,8 @@ from cdrd.store.statements import Row, statement
 DIRECTORY = "directory"
 """The topic that is notified when another version is in force."""
 
-_PIECE = 1000
-"""Entries read at once: so few that whatever else the process does hardly waits."""
+_PIECE = 250
+"""Entries or companies read at once: so few that whatever else the process does hardly waits."""
 _REMEMBERED = 50_000
 """Details that are told apart while a directory is read."""
 _KINDS = {kind.value: kind for kind in EntryKind}
@@ -36,11 +36,19 @@ async def version_applied(database: Database, version: int) -> Row | None:
         return await statement("version_applied").row(connection, version=version)
 
 
-async def load_directory(database: Database, version: int | None = None) -> DirectoryVersion:
-    """A version of the directory, by default the one in force; version 0 is empty."""
+async def load_directory(
+    database: Database,
+    version: int | None = None,
+    *,
+    pause: Callable[[], Awaitable[None]] | None = None,
+) -> DirectoryVersion:
+    """A version of the directory, by default the one in force; version 0 is empty.
+
+    It is read in pieces; whoever has other things to do does them in the pause between two.
+    """
     async with database.connection() as connection:
         version = await _version(connection, version)
-        companies = await _companies(connection, version)
+        companies = await _companies(connection, version, pause)
         entries: list[Entry] = []
         alike, after = _Alike(), 0
         while True:
@@ -51,6 +59,8 @@ async def load_directory(database: Database, version: int | None = None) -> Dire
             if len(rows) < _PIECE:
                 return DirectoryVersion(version, companies, entries)
             after = rows[-1]["entry_id"]
+            if pause is not None:
+                await pause()
 
 
 async def load_company(
@@ -84,14 +94,25 @@ async def _version(connection: Any, version: int | None) -> int:
     return version
 
 
-async def _companies(connection: Any, version: int) -> list[Company]:
-    rows = await statement("companies_of_version").rows(connection, version=version)
-    return [
-        Company(
-            CompanyId(row["company"]), row["name"], row["billing_group"], row["pays"], row["detail"]
+async def _companies(
+    connection: Any, version: int, pause: Callable[[], Awaitable[None]] | None = None
+) -> list[Company]:
+    companies: list[Company] = []
+    while True:
+        after = companies[-1].company if companies else ""
+        rows = await statement("companies_of_version").rows(
+            connection, version=version, after=after, most=_PIECE
         )
-        for row in rows
-    ]
+        companies += map(_company, rows)
+        if len(rows) < _PIECE:
+            return companies
+        if pause is not None:
+            await pause()
+
+
+def _company(row: Row) -> Company:
+    key, name, billing_group, pays, detail = row.values()
+    return Company(CompanyId(key), name, billing_group, pays, detail)
 
 
 class _Alike:

@@ -4,11 +4,16 @@
 -- The version in force; 0 before the first.
 SELECT value FROM counter WHERE name = 'directory';
 
--- name: companies_of_version(version)
+-- name: companies_of_version(version, after, most)
+-- A piece of a version's companies.
 SELECT company, name, billing_group, pays, detail
 FROM company
-WHERE introduced_in <= :version AND (withdrawn_in IS NULL OR withdrawn_in > :version)
-ORDER BY company;
+WHERE
+    introduced_in <= :version
+    AND (withdrawn_in IS NULL OR withdrawn_in > :version)
+    AND company > :after
+ORDER BY company
+LIMIT :most;
 
 -- name: entries_of_version(version, after, most)
 -- A piece of a version's entries, in the order they were introduced.

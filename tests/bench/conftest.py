@@ -125,17 +125,16 @@ class Daemons:
         folder: Path,
         *,
         roles: tuple[str, ...] = (),
-        companies: int | None = OTHER_COMPANIES,
+        companies: int | Path | None = OTHER_COMPANIES,
     ) -> DaemonProcess:
         """Starts one that follows Master.csv of the folder and knows the companies of the captured calls.
 
-        With None for companies it has no such file: what was applied before is in force.
+        Or those of a file; with None it has no such file: what was applied before is in force.
         """
         folder.mkdir(exist_ok=True)
-        more = {}
-        if companies is not None:
-            listed = write_companies(folder / "companies.yaml", companies)
-            more = {"enrich": {"companies": str(listed)}}
+        if isinstance(companies, int):
+            companies = write_companies(folder / "companies.yaml", companies)
+        more = {"enrich": {"companies": str(companies)}} if companies else {}
         daemon = DaemonProcess(folder, dsn, [master_csv_source(folder)], more=more, roles=roles)
         daemon.write_config()
         self._running.append(daemon)

@@ -62,6 +62,17 @@ def daemon_cpu(daemon: DaemonProcess) -> float:
     return times.user + times.system
 
 
+def peak_mib(daemon: DaemonProcess) -> float:
+    """The most memory that the process had resident since it started, or since that was forgotten."""
+    status = Path(f"/proc/{daemon.pid}/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+
+def forget_peak(daemon: DaemonProcess) -> None:
+    """From here on the peak is counted anew."""
+    Path(f"/proc/{daemon.pid}/clear_refs").write_text("5")
+
+
 class Look:
     """A connection of the benchmark's own, outside of everything that is measured."""
 

@@ -27,7 +27,7 @@ def test_append_to_readable(daemons: Daemons, dsn: str, tmp_path: Path, figures:
     received: dict[int, int] = {}
     times = tmp_path / "times"
     script = Path(__file__).parent / "writer.py"
-    command = [script, tmp_path / "Master.csv", count, RATE, times]
+    command = [script, tmp_path / "Master.csv", 1, count, RATE, times]
     with subprocess.Popen([sys.executable, *map(str, command)]) as writer:
         deadline = time.monotonic() + SECONDS + DEADLINE
         while len(received) <= count:

@@ -13,7 +13,7 @@ from bench.backlog import Backlog
 from bench.conftest import HORIZON, NEWEST, Daemons, new_token
 from bench.figures import Figures, per_second
 from bench.page_loads import ROWS, pages_by_pgbench, pages_over_http
-from bench.programs import Look
+from bench.programs import Look, peak_mib
 from support.daemon import DaemonProcess
 
 RECORDS = 2_000_000
@@ -38,12 +38,6 @@ def two_million(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path
     written = backlog.write(path, backlog.repetitions(RECORDS))
     yield path, written
     path.unlink()
-
-
-def peak_mib(daemon: DaemonProcess) -> float:
-    """The most memory that the process ever had resident."""
-    status = Path(f"/proc/{daemon.pid}/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
 def catch_up(daemon: DaemonProcess, backlog: tuple[Path, int], finished: str) -> CaughtUp:

@@ -1,8 +1,8 @@
 """A PBX under load, as a process of its own: appends records at an even rate, and says when it did each.
 
-Opens, appends and closes for every record, as Asterisk does. Its arguments: the file, how many records,
-how many a second, and where to write the times (nanoseconds of the monotonic clock, one a line, taken
-before each append; that clock is the same in every process of a machine).
+Opens, appends and closes for every record, as Asterisk does. Its arguments: the file, the number of
+the first record, how many records, how many a second, and where to write the times (nanoseconds of the
+monotonic clock, one a line, taken before each append; that clock is the same in every process of a machine).
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from support.pbx import record
 
 
-def main(path: Path, count: int, rate: int, times: Path) -> None:
+def main(path: Path, first: int, count: int, rate: int, times: Path) -> None:
     """Writes them all."""
     before = []
     started = time.monotonic()
-    for number in range(1, count + 1):
-        wait = started + number / rate - time.monotonic()
+    for number in range(first, first + count):
+        wait = started + (number - first) / rate - time.monotonic()
         if wait > 0:
             time.sleep(wait)  # the rate of the load
         text = record(number)
@@ -32,4 +32,4 @@ def main(path: Path, count: int, rate: int, times: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]))
+    main(Path(sys.argv[1]), *map(int, sys.argv[2:5]), Path(sys.argv[5]))

@@ -165,11 +165,13 @@ async def test_two_operators_at_once_make_two_versions_and_the_last_one_holds(
 
 
 async def test_a_large_directory_is_read_in_pieces(database: Database) -> None:
+    companies = [ACME, *(Company(CompanyId(f"one{n}"), f"One {n}") for n in range(1000))]
     entries = [entry(f"{number}") for number in range(20_000)]
-    await apply(database, (ACME,), entries)
-    assert await apply(database, (ACME,), entries[:-1]) == 2
+    await apply(database, companies, entries)
+    assert await apply(database, companies, entries[:-1]) == 2
 
     loaded = await load_directory(database, 1)
+    assert sorted(c.company for c in loaded.companies) == sorted(c.company for c in companies)
     assert {e.pattern for e in loaded.entries} == {e.pattern for e in entries}
     assert len((await load_directory(database)).entries) == 19_999
 
