@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from cdrd.decode.copytext import escaped
+from cdrd.decode.copytext import escaped_lines
 from cdrd.decode.grammar import UsualLine
 from cdrd.decode.legs import ASTERISK_NAMES, TIMES, printed_times, read_leg
 from cdrd.decode.quoting import (
@@ -81,7 +81,7 @@ class CsvGrammar:
     def usual_texts(self, texts: list[str], data: bytes) -> list[str]:
         """The lines, escaped for COPY."""
         if any(special in data for special in (b"\\", b"\t", b"\r")):
-            return [escaped(text) for text in texts]
+            return escaped_lines(texts)
         return texts
 
     def _is_usual(self, raw: bytes) -> bool:

@@ -37,17 +37,20 @@ def _lines(data: bytes, longest: int) -> _Lines:
 
     These are lines with NULs, without valid UTF-8, or longer than `longest`.
     """
+    lines = data.split(b"\n")
+    del lines[-1]
+    has_nul = b"\0" in data
+    texts = [
+        "" if len(line) > longest or (has_nul and b"\0" in line) else _text(line) for line in lines
+    ]
+    return _Lines(texts, [len(line) for line in lines])
+
+
+def _text(line: bytes) -> str:
     try:
-        texts, is_valid = data.decode().split("\n"), True
+        return line.decode()
     except UnicodeDecodeError:
-        texts, is_valid = data.decode(errors="replace").split("\n"), False
-    lengths = list(map(len, texts if data.isascii() else data.split(b"\n")))
-    del texts[-1], lengths[-1]
-    if max(lengths, default=0) > longest:
-        texts = [t if n <= longest else "" for t, n in zip(texts, lengths, strict=True)]
-    if not is_valid or b"\0" in data:
-        texts = ["" if "\0" in text or "\ufffd" in text else text for text in texts]
-    return _Lines(texts, lengths)
+        return ""
 
 
 def _nothing_is_usual(_text: str, _number: int, _offset: int) -> None:

@@ -5,17 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from cdrd.records import Decoded
 
-NULL = "\\N"
+NULL: Final = "\\N"
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def escaped(text: str) -> str:
     """Text as COPY wants it inside a column."""
     return text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+
+
+def escaped_lines(texts: list[str]) -> list[str]:
+    """Each of them escaped, of which few have anything to escape."""
+    return [
+        escaped(text) if "\\" in text or "\t" in text or "\r" in text else text for text in texts
+    ]
 
 
 def json_text(extra: dict[str, Any]) -> str:

@@ -11,13 +11,15 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from itertools import product
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 FIRST_YEAR, LAST_YEAR = 1969, 2199
 """A PBX without a clock begins in 1970, which is 1969 west of Greenwich."""
 
-_CLOCK = frozenset(f":{minute:02}:{second:02}" for minute in range(60) for second in range(60))
+_CLOCK: Final = frozenset(
+    f":{minute:02}:{second:02}" for minute in range(60) for second in range(60)
+)
 _LOCAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
 _ISO = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[ T]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]+))?"
@@ -26,8 +28,8 @@ _ISO = re.compile(
 _EPOCH = re.compile(r"([0-9]{1,11})(?:\.([0-9]*))?")
 _UNIQUEID = re.compile(r"(?:.*-)?([0-9]{9,11})\.[0-9]{1,10}", re.DOTALL)
 
-_TIMES_KEPT = 20_000
-_TOLERANCE = 1
+_TIMES_KEPT: Final = 4_000
+_TOLERANCE: Final = 1
 """Printed seconds are floors of microseconds, so differences of them are right to one second."""
 
 

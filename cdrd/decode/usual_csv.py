@@ -9,6 +9,7 @@ decided here that the careful path would decide otherwise.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from cdrd.decode.copytext import NULL
 from cdrd.decode.grammar import UsualLine
@@ -18,10 +19,13 @@ from cdrd.decode.values import AMAFLAGS, DISPOSITIONS, SHORT_NUMBERS, usual_sequ
 NameOf17th = Callable[[str], str]
 LastColumns = Callable[[str, Sequence[str]], str]
 
-_OLD_COLUMNS = 18
-_START, _ANSWER, _END = 9, 10, 11
-_UNANSWERED = {",,": NULL}
-_WITH_EITHER, _WITH_BOTH = 2, 3
+_OLD_COLUMNS: Final = 18
+_START: Final = 9
+_ANSWER: Final = 10
+_END: Final = 11
+_UNANSWERED: Final = {",,": NULL}
+_WITH_EITHER: Final = 2
+_WITH_BOTH: Final = 3
 
 
 def usual_line(columns: int, times: UsualTimes, name_of_17th: NameOf17th) -> UsualLine:

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from cdrd.records import Reason
 
-MAX_NUMBER = 2**31 - 1
+MAX_NUMBER: Final = 2**31 - 1
 """The largest duration and sequence: integers of PostgreSQL and of Asterisk."""
 
-MAX_ID = 2000
+MAX_ID: Final = 2000
 """Bytes of a uniqueid or linkedid. Asterisk cuts at 150; an index of PostgreSQL takes 2700."""
 
-SHORT_NUMBERS = {str(number): str(number) for number in range(10_000)}
+SHORT_NUMBERS: Final = {str(number): str(number) for number in range(10_000)}
 """The numbers that nearly every record has, so that checking one is a look-up."""
 
-DISPOSITIONS = {
+DISPOSITIONS: Final = {
     name: name
     for name in ("NO ANSWER", "FAILED", "BUSY", "ANSWERED", "CONGESTION", "CANCEL", "UNKNOWN")
 }
-_DISPOSITION_NAMES = DISPOSITIONS | {"NOANSWER": "NO ANSWER"}
-DISPOSITION_NUMBERS = {
+_DISPOSITION_NAMES: Final = DISPOSITIONS | {"NOANSWER": "NO ANSWER"}
+DISPOSITION_NUMBERS: Final = {
     "0": "NO ANSWER",  # nothing happened
     "1": "NO ANSWER",  # AST_CDR_NULL
     "2": "FAILED",
@@ -33,8 +33,8 @@ DISPOSITION_NUMBERS = {
 }
 """Asterisk's AST_CDR_* bits, as `${CDR(disposition,u)}` prints them."""
 
-AMAFLAGS = {"DOCUMENTATION": "3", "BILLING": "2", "OMIT": "1"}
-_AMAFLAGS = {
+AMAFLAGS: Final = {"DOCUMENTATION": "3", "BILLING": "2", "OMIT": "1"}
+_AMAFLAGS: Final = {
     "OMIT": 1,
     "BILLING": 2,
     "DOCUMENTATION": 3,

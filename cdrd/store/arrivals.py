@@ -170,7 +170,7 @@ async def note_arrivals(
         if not is_noted
     ]
     if rows:
-        await copy_in(connection, "arrival", _COLUMNS, "".join(rows).encode())
+        await copy_in(connection, "arrival", _COLUMNS, rows)
 
 
 async def recognition_of(

@@ -46,8 +46,8 @@ async def write_decisions(connection: Any, decided: Sequence[Decided], known: Kn
     if len(fresh) < _WORTH_COPYING:
         fresh, again = [], attributions
     if fresh:
-        text = attribution_rows(fresh, basis, first_revision)
-        await copy_in(connection, "attribution", ATTRIBUTION_COLUMNS, text)
+        rows = attribution_rows(fresh, basis, first_revision)
+        await copy_in(connection, "attribution", ATTRIBUTION_COLUMNS, rows)
     if again:
         await _decide_again(connection, again, basis, first_revision + len(fresh))
     await _write_calls(connection, calls, there, basis, first_revision + len(attributions))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -184,19 +184,20 @@ async def store_rows(connection: Any, origin: Origin, rows: Sequence[str]) -> in
     table = TABLES[origin.family]
     last: int = await statement(table.reserve).value(connection, count=len(rows))
     first = last - len(rows) + 1
-    text = copy_text(rows, first=first, origin=origin)
-    await copy_in(connection, origin.family.value, table.columns, text)
+    await copy_in(
+        connection, origin.family.value, table.columns, _numbered(rows, first=first, origin=origin)
+    )
     if table.stage is not None:
         await statement("add_work").rows(connection, stage=table.stage, first=first, last=last)
         await statement("wake").rows(connection, channel=f"{CHANNEL}_{table.stage}")
     return last
 
 
-def copy_text(rows: Iterable[str], *, first: int, origin: Origin) -> bytes:
+def _numbered(rows: Iterable[str], *, first: int, origin: Origin) -> Iterator[str]:
     """Rows for COPY with what only the store knows in front: id, source, file."""
     file_id = origin.file_id
     known = f"\t{origin.source_id}\t{file_id if file_id is not None else chr(92) + 'N'}\t"
-    return "".join([f"{number}{known}{row}\n" for number, row in enumerate(rows, first)]).encode()
+    return (f"{number}{known}{row}\n" for number, row in enumerate(rows, first))
 
 
 async def store_late(

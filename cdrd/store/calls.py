@@ -15,8 +15,7 @@ async def copy_calls(
     connection: Any, calls: Sequence[Decided], basis: Basis, first_revision: int
 ) -> None:
     """Writes calls of which nothing was decided yet."""
-    text = call_rows(calls, basis, first_revision)
-    await copy_in(connection, "call", CALL_COLUMNS, text)
+    await copy_in(connection, "call", CALL_COLUMNS, call_rows(calls, basis, first_revision))
 
 
 async def write_calls(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -77,12 +77,13 @@ def rules_of(calls: Iterable[Decided]) -> set[str]:
     return rules | {call.record.rules for call in calls if call.record is not None}
 
 
-def attribution_rows(attributions: Sequence[Placed], basis: Basis, first_revision: int) -> bytes:
+def attribution_rows(
+    attributions: Sequence[Placed], basis: Basis, first_revision: int
+) -> Iterator[str]:
     """Attributions, columns as in ATTRIBUTION_COLUMNS."""
     known, rule_sets = basis
     last = f"{known.directory_version}\t{known.seen_acctid}\t{known.seen_event_id}\t{known.late}"
     revision = first_revision
-    rows = []
     for attribution, call_id in attributions:
         # whatever a rule has made of them
         acctid, *properties, rules = tuple[object, ...](attribution)
@@ -90,22 +91,20 @@ def attribution_rows(attributions: Sequence[Placed], basis: Basis, first_revisio
             if not (value is None or isinstance(value, (str, bool))):
                 raise RowRefused(f"a property is no text: {value!r}")
         of_call = "\\N" if call_id is None else call_id
-        rows.append(
+        yield (
             f"{acctid}\t{_columns(properties)}"
             f"\t{rule_sets[str(rules)]}\t{of_call}\t{last}\t{revision}\n"
         )
         revision += 1
-    return _encoded(rows)
 
 
-def call_rows(calls: Sequence[Decided], basis: Basis, first_revision: int) -> bytes:
+def call_rows(calls: Sequence[Decided], basis: Basis, first_revision: int) -> Iterator[str]:
     """Calls, columns as in CALL_COLUMNS; those that have a record."""
     known, rule_sets = basis
     over = f"{known.known_at + ROWS_COME_WITHIN}\t{SettledBy.EVENTS}"
     quiet = f"{known.known_at + known.quiet}\t{SettledBy.QUIET}"
     last = f"{known.directory_version}\t{known.seen_acctid}\t{known.seen_event_id}"
     revision = first_revision
-    rows = []
     for call in calls:
         record = call.record
         if record is None:
@@ -114,12 +113,11 @@ def call_rows(calls: Sequence[Decided], basis: Basis, first_revision: int) -> by
         settles = over if call.is_over else quiet
         names = _array(record.linkedids)
         told = _columns([record.pbx, record.call, names, *_legs(record.legs), *record[4:-1]])
-        rows.append(
+        yield (
             f"{call_id}\t{told}\t{rule_sets[record.rules]}"
             f"\t{call.events}\t{settles}\t{call_id}\t{last}\t{revision}\n"
         )
         revision += 1
-    return _encoded(rows)
 
 
 def _legs(legs: Sequence[CallLeg]) -> tuple[str, str, str]:
@@ -169,10 +167,3 @@ def _columns(values: list[object]) -> str:
         return told
     pairs = zip(values, texts, strict=True)
     return "\t".join([t.translate(_ESCAPES) if isinstance(v, str) else t for v, t in pairs])
-
-
-def _encoded(rows: Sequence[str]) -> bytes:
-    try:
-        return "".join(rows).encode()
-    except UnicodeEncodeError as error:
-        raise RowRefused(f"a text that is no Unicode: {error}") from error

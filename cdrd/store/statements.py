@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
 import aiosql
 
+from cdrd.errors import RowRefused
+
 Row = Mapping[str, Any]
+
+_AT_ONCE = 256
+"""Rows that are sent together: about what a socket takes."""
 
 
 class Connection(Protocol):
@@ -78,7 +84,17 @@ def statement(name: str) -> Statement:
     return statements()[name]
 
 
-async def copy_in(connection: Any, table: str, columns: Sequence[str], text: bytes) -> None:
-    """COPY of rows in text format that are in memory."""
-    # asyncpg takes bytes for a path, and reads a file object piece by piece in another thread
-    await connection.copy_to_table(table, source=memoryview(text), columns=columns, format="text")
+async def copy_in(connection: Any, table: str, columns: Sequence[str], rows: Iterable[str]) -> None:
+    """COPY of rows in text format, each with its line end; the server begins with the first meanwhile."""
+    await connection.copy_to_table(
+        table, source=_pieces(iter(rows)), columns=columns, format="text"
+    )
+
+
+async def _pieces(rows: Iterator[str]) -> AsyncIterator[bytes]:
+    while piece := "".join(islice(rows, _AT_ONCE)):
+        try:
+            text = piece.encode()
+        except UnicodeEncodeError as error:
+            raise RowRefused(f"a text that is no Unicode: {error}") from error
+        yield text
