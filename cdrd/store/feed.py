@@ -40,6 +40,8 @@ class Page:
     count: int
     undecided: int
     """How many of them the enrich stage has not decided."""
+    last: AcctId
+    """The acctid of the last one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,11 @@ class Changes:
     revision: Revision
     """All changes up to here are told; from here it goes on."""
     more: bool
-    """There are changes after it already."""
+    """There is more already."""
+    first: AcctId | None = None
+    """From which acctid on nothing new is told yet; None where nothing new was asked for."""
+    undecided: int = 0
+    """How many of the new ones the enrich stage has not decided."""
 
 
 async def horizon(database: Database, stage: str, *, deadline: timedelta | None) -> AcctId:
@@ -134,7 +140,8 @@ async def _slice(
     async with database.connection() as connection:
         row = await statement(name).row(connection, **values)
     assert row is not None  # noqa: S101 - an aggregate has one row
-    return Page(row["rows"] or b"", row["count"], row["undecided"]), row["rest_from"]
+    page = Page(row["rows"] or b"", row["count"], row["undecided"], AcctId(row["last"] or 0))
+    return page, row["rest_from"]
 
 
 _MOST_LOOKS = 20
@@ -169,6 +176,29 @@ async def changes(
             Revision(row["revision"]),
             row["more"],
         )
-        if not told.more or told.count >= scope.most:
+        # a later look may tell of a row that is back: that it was withdrawn must have been heard before
+        if not told.more or told.count >= scope.most or told.withdrawn:
             break
     return told
+
+
+async def changes_and_news(
+    database: Database, principal: Principal, *, since: Revision, scope: Scope
+) -> Changes:
+    """What changed of the rows before `scope.first`, and then the rows from there on: none is in both.
+
+    In this order: a row that is not looked at as changed, since it is still to come, comes as it is then.
+    """
+    seen = replace(scope, upto=min(scope.upto, AcctId(scope.first - 1)))
+    told = await changes(database, principal, since=since, scope=seen)
+    new = replace(scope, most=scope.most - told.count)
+    pages = [page async for page in raw_pages(database, principal, new)]
+    count = sum(page.count for page in pages)
+    return replace(
+        told,
+        rows=b",".join(rows for rows in (told.rows, *(page.rows for page in pages)) if rows),
+        count=told.count + count,
+        more=told.more or count == new.most,
+        first=AcctId(pages[-1].last + 1) if pages else scope.first,
+        undecided=sum(page.undecided for page in pages),
+    )

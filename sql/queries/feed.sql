@@ -18,6 +18,7 @@ SELECT
     convert_to(string_agg(page.cdr, ',' ORDER BY page.acctid), 'UTF8') AS rows,
     count(*) AS count,
     count(*) FILTER (WHERE page.undecided) AS undecided,
+    max(page.acctid) AS last,
     CASE WHEN count(*) = :most THEN max(page.acctid) + 1 END AS rest_from
 FROM (
     SELECT leg.acctid, attribution.acctid IS NULL AS undecided, raw_cdr(leg, attribution) AS cdr
@@ -91,6 +92,7 @@ SELECT
     convert_to(string_agg(page.cdr, ',' ORDER BY page.acctid), 'UTF8') AS rows,
     count(*) AS count,
     0 AS undecided,
+    max(page.acctid) AS last,
     (SELECT CASE WHEN count(*) = :looked_at THEN max(acctid) + 1 END FROM theirs) AS rest_from
 FROM (
     SELECT theirs.acctid, one.cdr

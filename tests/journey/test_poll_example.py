@@ -18,6 +18,8 @@ from typing import Any
 import pytest
 from support.daemon import DaemonProcess
 from support.legs import leg
+from support.ports import held_port
+from support.postgres import kill_server, own_server
 from support.reading import add_user
 from support.waiting import wait_until
 
@@ -63,17 +65,30 @@ class Biller:
 
 
 @pytest.fixture
-def daemon(dsn: str, tmp_path: Path) -> Iterator[DaemonProcess]:
+def server() -> Iterator[tuple[Any, str]]:
+    """A PostgreSQL that the test may kill, and its DSN."""
+    with own_server() as server:
+        yield server
+
+
+@pytest.fixture
+def daemon(server: tuple[Any, str], tmp_path: Path) -> Iterator[DaemonProcess]:
+    """It comes back at the same address."""
     path = tmp_path / "companies.yaml"
     path.write_text(companies("acme"))
     source = {"name": "hq", "kind": "asterisk-csv", "path": str(tmp_path / "Master.csv")}
-    more = {"enrich": {"companies": str(path), "settle_after": "1ms"}}
-    daemon = DaemonProcess(tmp_path, dsn, [source], more=more)
-    daemon.write_config()
     (tmp_path / "Master.csv").touch()
-    daemon.start()
-    yield daemon
-    daemon.stop()
+    with held_port() as port:
+        more = {
+            "enrich": {"companies": str(path), "settle_after": "1ms"},
+            "serve": {"port": str(port)},
+        }
+        daemon = DaemonProcess(tmp_path, server[1], [source], more=more)
+        daemon.write_config()
+        daemon.migrate()
+        daemon.start()
+        yield daemon
+        daemon.stop()
 
 
 def token_of(daemon: DaemonProcess, login: str, *companies: str) -> str:
@@ -100,16 +115,29 @@ def reload(daemon: DaemonProcess, owner: str) -> None:
     )
 
 
+def somebody_dies(turn: int, daemon: DaemonProcess, server: Any) -> None:
+    """In some turns the database, in some the daemon; each comes back."""
+    if turn % 16 == 2:
+        kill_server(server)
+        server.ensure_postgres_running()
+    elif turn % 16 == 5:
+        daemon.kill()
+        daemon.start()
+
+
 def served(daemon: DaemonProcess) -> dict[int, Any]:
     """Everything, as it is served at last."""
     page = daemon.read(minID=0, maxRows=10_000)
-    return {row["acctid"]: row for row in page["values"]}
+    return {row["acctid"]: row for row in page.get("values", ())}
 
 
 def test_a_biller_neither_misses_nor_doubles_a_row_and_ends_with_the_last_word(
-    daemon: DaemonProcess, tmp_path: Path, request: pytest.FixtureRequest
+    server: tuple[Any, str],
+    daemon: DaemonProcess,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
 ) -> None:
-    """Calls come while their late legs move others to another company, and billers are killed."""
+    """Calls come while their late legs move others to another company; billers, daemon and database die."""
     daemon.add_reader()
     billers = {}
     for login, names in (("all", ()), ("acme", ("acme",)), ("globex", ("globex",))):
@@ -126,6 +154,7 @@ def test_a_biller_neither_misses_nor_doubles_a_row_and_ends_with_the_last_word(
         late = chance.sample(names[:turn], min(turn, 2))
         append(daemon, *(leg(one) for one in (name, *late)))
         count += 1 + len(late)
+        somebody_dies(turn, daemon, server[0])
         if turn % 8 == 7:
             wait_until(lambda n=count: len(served(daemon)) == n, what="every leg is served")
             reload(daemon, next(owners))

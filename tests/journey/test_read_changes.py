@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,7 @@ async def test_changes_are_what_became_otherwise_and_nothing_else(database: Data
             "maxRows": 500,
             "revision": None,
             "more": False,
+            "next": {"sinceRevision": first.json["revision"], "maxRows": 500},
             "withdrawn": [],
             "values": [],
             "numrows": 0,
@@ -161,6 +163,72 @@ async def all_changes(served: Any, token: str, **scope: Any) -> tuple[list[int],
         withdrawn += answer.json["withdrawn"]
         revision, more = answer.json["revision"], answer.json["more"]
     return rows, withdrawn
+
+
+async def test_one_question_asks_for_what_changed_and_for_what_is_new(database: Database) -> None:
+    """No row is in both: one that changed before it is new to the reader comes as it is."""
+    await decided_legs(database, 6)
+    await decide_again(database, *(decided(n, company="globex") for n in (5, 2, 3)))
+    await hold(database, 6)
+    everybody = await add_user(database, "everybody")
+    async with serving(database) as served:
+        told = await served.read(everybody, minID=3, sinceRevision=0, settled=True, maxRows=3)
+        assert list(told.json) == CONTRACT["changes"]
+        assert told.acctids == [2, 3, 4]
+        revision = told.json["revision"]
+        following = {"minID": 5, "sinceRevision": revision, "maxRows": 3, "settled": True}
+        assert (told.json["next"], told.json["more"]) == (following, True)
+
+        await decide_again(database, decided(1, company="globex"), version=3)
+        told = await served.read(everybody, **told.json["next"])
+        assert told.acctids == [1, 5]
+        assert {row["properties"]["company"] for row in told.json["values"]} == {"globex"}
+        assert (told.json["next"]["minID"], told.json["more"]) == (6, False)
+
+        told = await served.read(everybody, **told.json["next"])
+        assert (told.acctids, told.json["next"]["minID"]) == ([], 6)
+
+
+async def test_whoever_goes_on_as_told_has_everything_in_pages_of_any_size(
+    database: Database,
+) -> None:
+    await decided_legs(database, 40)
+    tokens = {
+        name: await add_user(database, name, companies=companies)
+        for name, companies in (("everybody", None), ("acme", ["acme"]), ("globex", ["globex"]))
+    }
+    async with serving(database) as served:
+        copies: dict[tuple[str, int], dict[int, str]] = {}
+        scopes: dict[tuple[str, int], dict[str, int]] = {}
+        for version, company in ((2, "globex"), (3, "acme"), (4, "globex")):
+            for name, most in product(tokens, (1, 7, 40, 41)):
+                scope = scopes.get((name, most), {"minID": 1, "sinceRevision": 0, "maxRows": most})
+                copy = copies.setdefault((name, most), {})
+                scopes[name, most] = await follow(served, tokens[name], scope, copy)
+                wanted = await served.read(tokens[name])
+                assert copy == {row["acctid"]: company_of(row) for row in wanted.json["values"]}
+            moved = (
+                decided(n, company=company) for n in range(41 - 10 * version, 41 - 5 * version)
+            )
+            await decide_again(database, *moved, version=version)
+
+
+def company_of(row: dict[str, Any]) -> str:
+    return str(row["properties"]["company"])
+
+
+async def follow(
+    served: Any, token: str, scope: dict[str, int], copy: dict[int, str]
+) -> dict[str, int]:
+    """Keeps a copy as the documentation says, until there is no more; the scope to go on with."""
+    more = True
+    while more:
+        answer = await served.read(token, **scope)
+        copy.update({row["acctid"]: company_of(row) for row in answer.json["values"]})
+        for acctid in answer.json["withdrawn"]:
+            copy.pop(acctid, None)
+        scope, more = answer.json["next"], answer.json["more"]
+    return scope
 
 
 async def test_who_loses_a_row_is_told_its_number_and_nothing_more(database: Database) -> None:

@@ -35,11 +35,15 @@ def whole(asked: ReadRequest, pages: Sequence[Page]) -> bytes:
 
 
 def changed(asked: ReadRequest, told: Changes) -> bytes:
-    """What became otherwise: rows as of a page, what is withdrawn, and from where to go on."""
+    """What became otherwise: rows as of a page, what is withdrawn, and the scope to go on with."""
+    following: dict[str, int | bool] = {"sinceRevision": told.revision, "maxRows": asked.most}
+    following |= {"settled": True} if asked.settled else {}
+    following |= {} if told.first is None else {"minID": told.first}
     return b"".join(
         (
             f'{{"result":"success","sinceRevision":{asked.since},"maxRows":{asked.most},'.encode(),
             f'"revision":{told.revision},"more":{json.dumps(told.more)},'.encode(),
+            f'"next":{json.dumps(following)},'.encode(),
             f'"withdrawn":{json.dumps(told.withdrawn)},"values":['.encode(),
             told.rows,
             tail(told.count),

@@ -56,7 +56,6 @@ class _Scope(_Strict):
     @model_validator(mode="after")
     def _goes_together(self) -> Self:
         told = {
-            "minID": self.min_id is not None,
             "minDate": self.min_date is not None,
             "maxDate": self.max_date is not None,
             "raw": self.raw is True,
@@ -120,7 +119,7 @@ class ReadRequest:
     settled: bool = False
     """Read up to the first leg whose call is not settled."""
     since: Revision | None = None
-    """Read what changed after that, in place of what is new."""
+    """Read what changed after that: in place of what is new, or where `first` is given before it."""
 
 
 def read_request(data: Mapping[str, Any], *, default_rows: int, max_rows: int) -> ReadRequest:

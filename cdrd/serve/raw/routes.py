@@ -27,7 +27,16 @@ from cdrd.serve.sending import compress, json_answer, stream
 from cdrd.settings import ServeSettings
 from cdrd.store.calls import settled_horizon
 from cdrd.store.database import Database
-from cdrd.store.feed import SLICE, Page, Scope, changes, horizon, newest, raw_pages
+from cdrd.store.feed import (
+    SLICE,
+    Page,
+    Scope,
+    changes,
+    changes_and_news,
+    horizon,
+    newest,
+    raw_pages,
+)
 from cdrd.store.legs import ENRICH
 
 _READERS = frozenset({Permission.SYSTEM_ADMIN, Permission.BILLING_CALL_SUMMARY})
@@ -72,8 +81,10 @@ class RawCdrs:
         )
         with self._door.reading(principal):
             if asked.since is not None:
+                read = changes if asked.first is None else changes_and_news
                 async with self._door.turn():
-                    told = await changes(self._database, principal, since=asked.since, scope=scope)
+                    told = await read(self._database, principal, since=asked.since, scope=scope)
+                metrics.served_undecided.inc(told.undecided)
                 return await _whole(request, envelope.changed(asked, told))
             async with aclosing(raw_pages(self._database, principal, scope)) as pages:
                 return await _answer(request, asked, self._door.in_turn(pages))

@@ -45,7 +45,10 @@ def asked(**changes: Any) -> ReadRequest:
     return ReadRequest(**{**values, "password": None, **changes})
 
 
-PAGES = [Page(b'{"acctid":1},{"acctid":2}', 2, 0), Page(b'{"acctid":3}', 1, 0)]
+PAGES = [
+    Page(b'{"acctid":1},{"acctid":2}', 2, 0, AcctId(2)),
+    Page(b'{"acctid":3}', 1, 0, AcctId(3)),
+]
 
 
 def test_a_page_is_the_same_whole_or_in_parts() -> None:

@@ -64,6 +64,8 @@ def test_settled_calls_and_changes_are_asked_for() -> None:
     assert asked({"scope": {"settled": True, "minID": 7}}).settled
     changed = asked({"scope": {"settled": False, "sinceRevision": 12.0, "maxRows": 5}})
     assert (changed.since, changed.most, changed.settled) == (12, 5, False)
+    both = asked({"scope": {"minID": 7, "sinceRevision": 12}})
+    assert (both.first, both.since) == (7, 12)
     query = scope_of_query([("settled", "TRUE"), ("sinceRevision", "0")])
     assert query == {"scope": {"settled": True, "sinceRevision": 0}}
 
@@ -71,7 +73,6 @@ def test_settled_calls_and_changes_are_asked_for() -> None:
 @pytest.mark.parametrize(
     ("scope", "words"),
     [
-        ({"sinceRevision": 1, "minID": 0}, "scope: sinceRevision goes without minID"),
         (
             {"sinceRevision": 1, "minDate": 0, "maxDate": 9, "raw": True},
             "scope: sinceRevision goes without minDate, maxDate, raw",
