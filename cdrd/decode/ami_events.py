@@ -9,7 +9,7 @@ Queue events get the words of queue_log where it has any:
 | manager interface | queue_log | data |
 |---|---|---|
 | QueueCallerJoin | ENTERQUEUE | no url, CallerIDNum, Position |
-| QueueCallerAbandon | ABANDON | Position, OriginalPosition, HoldTime; also sent for EXITWITHTIMEOUT |
+| QueueCallerAbandon | ABANDON | Position, OriginalPosition, HoldTime; of others, too |
 | AgentConnect | CONNECT | HoldTime, DestUniqueid, RingTime |
 | AgentComplete | COMPLETECALLER, COMPLETEAGENT, TRANSFER by Reason | HoldTime, TalkTime, no position |
 | AgentDump | AGENTDUMP | |
@@ -19,6 +19,7 @@ Queue events get the words of queue_log where it has any:
 | QueueMemberPenalty, …Ringinuse | PENALTY, RINGINUSE | the number |
 | QueueCallerLeave | none: kept by that name | Position, Count |
 
+QueueCallerAbandon is sent of whoever leaves unanswered: by EXITWITHTIMEOUT, EXITEMPTY and WITHDRAW, too.
 Their time is `Timestamp`, or when they were received.
 """
 

@@ -66,7 +66,8 @@ _NOT_ALWAYS = frozenset(
 )
 _HEAD = ("Event", "Privilege", "Timestamp", "SequenceNumber", "File", "Line", "Func", "SystemName")
 _SHORT_HEAD = ("Event", "Privilege", "Timestamp")
-_MEMBER = ("Uniqueid", "DestUniqueid", "Queue", "MemberName")
+_CHANNELS = ("Uniqueid", "DestUniqueid")
+_MEMBER = (*_CHANNELS, "Queue", "MemberName")
 
 
 class Order(NamedTuple):
@@ -96,7 +97,8 @@ _QUEUE_ORDERS = {
     "QueueCallerLeave": _some("Uniqueid", "Queue", "Position", "Count"),
     "QueueCallerAbandon": _some("Uniqueid", "Queue", "Position", "OriginalPosition", "HoldTime"),
     "AgentConnect": _some(*_MEMBER, "HoldTime", "RingTime"),
-    "AgentComplete": _some(*_MEMBER, "HoldTime", "TalkTime", "Reason"),
+    # a channel that is gone before this is sent is left out of it
+    "AgentComplete": _some(*_MEMBER, "HoldTime", "TalkTime", "Reason", optional=_CHANNELS),
     "AgentDump": _some(*_MEMBER),
     "AgentRingNoAnswer": _some(*_MEMBER, "RingTime"),
     "QueueMemberPause": _some(

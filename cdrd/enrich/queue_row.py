@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from cdrd.beside import CelEvent, QueueEvent
@@ -62,7 +62,7 @@ def told_by_queue(decided: Decided, legs: Sequence[Leg], said: Sequence[QueueEve
 def _told(record: CallRecord, legs: Sequence[Leg], visit: Visit) -> CallRecord:
     reason = visit.reason
     if reason is LeaveReason.ABANDONED and _went_on(visit, legs):
-        reason = LeaveReason.TIMED_OUT
+        reason = None
     told: dict[str, Any] = {
         "agent": visit.agent,
         "waited_seconds": visit.waited,
@@ -78,14 +78,11 @@ def _told(record: CallRecord, legs: Sequence[Leg], visit: Visit) -> CallRecord:
 
 
 def _went_on(visit: Visit, legs: Iterable[Leg]) -> bool:
-    """Whether the caller is still there: AMI says ABANDON of one whose time was up, too."""
-    return any(
-        leg.uniqueid in visit.callids
-        and leg.lastapp != "Queue"
-        and leg.dst != "h"
-        and leg.calldate >= (visit.left or visit.entered) - _SAME
-        for leg in legs
-    )
+    """Whether the caller did not hang up: of whoever leaves but by a key AMI says ABANDON."""
+    left = visit.left or visit.entered
+    mine = [leg for leg in legs if leg.uniqueid in visit.callids]
+    others = [leg for leg in mine if leg.lastapp != "Queue" and leg.dst != "h"]
+    return any(leg.calldate >= left - _SAME or _ended(leg) > left + _SAME for leg in others)
 
 
 def _talk(record: CallRecord, legs: Iterable[Leg], visit: Visit) -> Mapping[str, Any]:
@@ -100,8 +97,7 @@ def _talk(record: CallRecord, legs: Iterable[Leg], visit: Visit) -> Mapping[str,
         return {}
     talked = visit.talked
     if talked is None:
-        ended = leg.enddate or leg.calldate + timedelta(seconds=leg.duration)
-        talked = int((ended - visit.left).total_seconds())
+        talked = int((_ended(leg) - visit.left).total_seconds())
     rang = max(0, leg.billsec - max(0, talked))
     return {
         "answered": max(visit.left, record.answered),
@@ -113,6 +109,9 @@ def _is_answered_in(visit: Visit, leg: Leg) -> bool:
     """Whether it is the leg to the member who answered."""
     if leg.uniqueid not in visit.callids or leg.lastapp != "Queue" or visit.left is None:
         return False
-    ended = leg.enddate or leg.calldate + timedelta(seconds=leg.duration)
-    there = leg.calldate - _SAME <= visit.left <= ended + _SAME
+    there = leg.calldate - _SAME <= visit.left <= _ended(leg) + _SAME
     return leg.disposition == "ANSWERED" and bool(leg.dstchannel) and there
+
+
+def _ended(leg: Leg) -> datetime:
+    return leg.enddate or leg.calldate + timedelta(seconds=leg.duration)

@@ -4,8 +4,9 @@ A visit is known by its queue and by when it began. The channel of the caller is
 one queue twice, and who is transferred into a queue takes the place of another channel, so that CONNECT has
 another callid than ENTERQUEUE. Every event that ends the waiting counts the seconds since it began.
 
-An event may come twice: queue_log has whole seconds, the manager interface (AMI) parts of them. Asterisk
-tells on AMI of a caller whose time was up as of one who hung up, so ABANDON yields to any other reason.
+An event may come twice: queue_log has whole seconds, the manager interface (AMI) parts of them. On AMI
+Asterisk says ABANDON also of a caller whose time was up, who was withdrawn, or for whom no member was left:
+so it yields to any other reason.
 What is not in the table below, events of `QueueLog()` among it, tells nothing of a visit.
 """
 
@@ -23,8 +24,10 @@ from cdrd.enrich.visits import Ring, Visit
 
 _ROUNDING: Final = timedelta(seconds=2)
 """By so much the begin of a visit may be missed: both its time and the seconds counted are cut."""
-_SAME: Final = timedelta(seconds=1)
+_SAME: Final = timedelta(seconds=0.5)
 """Closer than this, two that say the same are one event that came twice."""
+_SAME_CUT: Final = timedelta(seconds=1.2)
+"""And where one of their times is cut to the second; Asterisk takes both, one a little after the other."""
 _LONGEST: Final = 9
 """Digits of a number of seconds."""
 
@@ -88,7 +91,7 @@ class _Hearing:
 
     def entered(self, event: QueueEvent) -> None:
         for waiting in self._of(event):
-            if abs(waiting.entered - event.eventtime) < _SAME and event.callid in waiting.callids:
+            if _is_once(waiting.entered, event.eventtime) and event.callid in waiting.callids:
                 return
         self._begin(event, event.eventtime)
 
@@ -126,10 +129,10 @@ class _Hearing:
             waiting.left = event.eventtime
 
     def rang(self, event: QueueEvent) -> None:
-        waiting = self._waiting_at(event)
+        milliseconds = _seconds(event, "ring_milliseconds") or 0
+        waiting = self._waiting_at(event, since=timedelta(milliseconds=milliseconds))
         if waiting is None:
             return
-        milliseconds = _seconds(event, "ring_milliseconds") or 0
         ring = Ring(
             event.agent, event.eventtime, milliseconds, cancelled=event.event == "RINGCANCELED"
         )
@@ -163,13 +166,13 @@ class _Hearing:
             found.callids.append(event.callid)
         return found
 
-    def _waiting_at(self, event: QueueEvent) -> _Waiting | None:
-        """Who waited in the queue when the event happened; of several who came last."""
+    def _waiting_at(self, event: QueueEvent, since: timedelta = timedelta(0)) -> _Waiting | None:
+        """Who waited in the queue when the event happened, and so long before; of several who came last."""
         at = event.eventtime
         there = [
             waiting
             for waiting in self._of(event)
-            if waiting.entered <= at + _SAME and at <= _until(waiting, at) + _SAME
+            if waiting.entered <= at - since + _SAME_CUT and at <= _until(waiting, at) + _SAME_CUT
         ]
         mine = [waiting for waiting in there if event.callid in waiting.callids] or there
         return max(mine, key=_began) if mine else None
@@ -187,7 +190,13 @@ def _until(waiting: _Waiting, at: datetime) -> datetime:
 def _is_same(one: Ring, other: Ring) -> bool:
     """Whether an attempt to reach a member came twice."""
     told = one.agent == other.agent and one.milliseconds == other.milliseconds
-    return told and one.cancelled == other.cancelled and abs(one.until - other.until) < _SAME
+    return told and one.cancelled == other.cancelled and _is_once(one.until, other.until)
+
+
+def _is_once(one: datetime, other: datetime) -> bool:
+    """Whether these may be two times of one event."""
+    either_is_cut = (one.microsecond == 0) != (other.microsecond == 0)
+    return abs(one - other) < (_SAME_CUT if either_is_cut else _SAME)
 
 
 def _seconds(event: QueueEvent, name: str) -> int | None:

@@ -63,14 +63,14 @@ def channel_event_rows(capture: str) -> list[str]:
 @cache
 def queue_event_rows(capture: str) -> list[str]:
     """queue_log."""
-    shape = Shape(SourceKind.ASTERISK_QUEUE_LOG, zone=ZONES[capture])
+    shape = Shape(SourceKind.ASTERISK_QUEUE_LOG)
     return [*_rows(shape, [CAPTURES / capture / "queue_log"])]
 
 
-def _heard(file: str) -> Iterator[Decoded | CelEvent | QueueEvent]:
+def _heard(file: str, capture: str = "main") -> Iterator[Decoded | CelEvent | QueueEvent]:
     reader = AmiReader(ZONE, CAPTURED_MAPPINGS)
     stream = AmiStream(reader.orders)
-    data = gzip.decompress((CAPTURES / "main" / file).read_bytes())
+    data = gzip.decompress((CAPTURES / capture / file).read_bytes())
     for message in [*stream.feed(data), *stream.ended()]:
         assert not isinstance(message, Rejected)
         said = reader.read(message, datetime.now(UTC))
@@ -102,3 +102,9 @@ def ami_queue_event_rows() -> list[str]:
         for said in _heard("ami_stretches.log.gz")
         if isinstance(said, QueueEvent)
     ]
+
+
+def ami_queue_events(capture: str) -> list[QueueEvent]:
+    """What the manager interface says of queues, where a capture has that apart."""
+    told = _heard("ami_queues.log.gz", capture)
+    return [said for said in told if isinstance(said, QueueEvent)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import re
 from collections import Counter
 from datetime import UTC, datetime
 from functools import cache
@@ -381,3 +382,16 @@ def test_any_values_are_survived(fields: dict[str, str]) -> None:
 def test_other_messages_are_of_no_interest() -> None:
     message = AmiMessage("Newstate", (), b"", 1, 0)
     assert READER.read(message, NOW) is None
+
+
+def test_the_end_of_a_talk_may_be_told_when_its_channels_are_gone() -> None:
+    """Such an event does not say whose talk it was, and takes none of those after it with it."""
+    data = gzip.decompress((CAPTURES / "queues" / "ami_queues.log.gz").read_bytes())
+    names = Counter(re.findall(rb"\r\nEvent: (QueueCaller\w+|Agent\w+)\r\n", data))
+    del names[b"AgentCalled"]
+    found = [each for each in read_all(READER, data) if each is not None]
+
+    assert {type(each) for each in found} == {QueueEvent}
+    assert len(found) == names.total()
+    gone = [each for each in found if isinstance(each, QueueEvent) and each.callid == "NONE"]
+    assert [(each.event, each.data) for each in gone] == [("COMPLETECALLER", ("1", "3", ""))]

@@ -6,12 +6,12 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.captured import queue_event_rows
+from support.captured import ami_queue_events, queue_event_rows
 from support.events import queue_stored
 from support.legs import START, leg
 from support.truth import CAPTURES, calls, directory
@@ -154,6 +154,83 @@ def test_queue_events_change_no_attribution_and_nothing_that_channel_events_tell
             assert told.record._replace(**other) == plain.record._replace(**other)
 
 
+class Meant(NamedTuple):
+    """A scenario, and what of its calls was found."""
+
+    name: str
+    visits: list[tuple[str, str, str | None]]
+    """As they were meant: queue, reason, agent."""
+    found: list[tuple[CallGroup, list[QueueEvent]]]
+
+
+def of_queues(kind: str, events: Sequence[QueueEvent]) -> list[Meant]:
+    """Every scenario of calls to queues, with its calls and their queue events."""
+    callers = by_caller(events)
+    meant = []
+    for line in (CAPTURES / "queues" / "scenarios.jsonl").read_text().splitlines():
+        told = json.loads(line)
+        names = set(told["linkedids"])
+        mine = [
+            (call, queue_events_of(call.legs, call.events, callers))
+            for call in calls("queues", kind)
+            if any({leg.uniqueid, leg.linkedid} & names for leg in call.legs)
+        ]
+        visits = [(one["queue"], one["reason"], one["agent"]) for one in told["visits"]]
+        meant.append(Meant(told["name"], visits, mine))
+    return meant
+
+
+def told_by(visits: Sequence[Visit]) -> list[tuple[object, ...]]:
+    return [(visit.queue, visit.reason, visit.agent) for visit in visits]
+
+
+NOT_JOINED = ("q_attended_waiting", "q_attended_abandon")
+"""Of a caller who was joined with a queue that somebody consulted, no record names both calls."""
+
+
+@pytest.mark.parametrize("kind", ["cdr_csv", "cdr_custom", EXACT])
+def test_every_way_into_and_out_of_a_queue_is_told_as_it_was_meant(kind: str) -> None:
+    """Keys, empty queues, two queues, one queue twice, transfers by callers, members and others."""
+    for meant in of_queues(kind, queue_events("queues")):
+        if kind != EXACT and meant.name in NOT_JOINED:
+            continue
+        visits = [visit for _, said in meant.found for visit in hear_queue(said)]
+        assert sorted(meant.visits) == sorted(told_by(visits)), meant.name
+        for call, said in meant.found:
+            row, visit = record_of(call, said), telling_visit(hear_queue(said))
+            if visit is not None:
+                facts = (row.queue, row.agent, row.waited_seconds, row.leave_reason)
+                assert facts == (visit.queue, visit.agent, visit.waited, visit.reason)
+            if kind == EXACT:
+                heard = record_of(call)
+                assert (row.queue, row.answered) == (heard.queue, heard.answered)
+                assert row.talk_seconds == heard.talk_seconds
+
+
+def test_in_the_same_queue_twice_each_visit_has_the_members_who_were_rung_in_it() -> None:
+    [again] = [one for one in of_queues(EXACT, queue_events("queues")) if one.name == "q_again"]
+    [(_, said)] = again.found
+
+    rings = [[ring.agent for ring in visit.rings] for visit in hear_queue(said)]
+    assert rings == [["Bob Baker", "Carol Cole"]] * 2
+
+
+def test_the_manager_interface_tells_of_the_same_visits() -> None:
+    """But not why somebody left who was not answered: of a key nothing, of the others ABANDON."""
+    here = of_queues(EXACT, queue_events("queues"))
+    there = of_queues(EXACT, ami_queue_events("queues"))
+    for meant, sent in zip(here, there, strict=True):
+        for (call, said), (_, heard) in zip(meant.found, sent.found, strict=True):
+            written, told = hear_queue(said), hear_queue(heard)
+            assert [v.agent for v in written] == [v.agent for v in told]
+            assert [v.waited for v in written] == [v.waited for v in told]
+            assert hear_queue([*heard, *said]) == written
+            row = record_of(call, heard)
+            known = (ANSWERED, ABANDONED)
+            expected = record_of(call, said).leave_reason
+            assert row.leave_reason == (expected if expected in known else None), meant.name
+
+
 def event(seconds: float, name: str, *data: str, **said: str) -> QueueEvent:
     """An event so many seconds after the beginning, of one caller in one queue."""
     at = START + timedelta(seconds=seconds)
@@ -290,8 +367,8 @@ def told_row(legs: Sequence[Leg], *events: QueueEvent) -> CallRecord:
     return record
 
 
-def test_the_manager_interface_says_abandon_of_a_caller_whose_time_was_up() -> None:
-    """Such a caller goes on in the dialplan; queue_log, where it is read as well, has the word for it."""
+def test_who_goes_on_in_the_dialplan_has_not_given_up() -> None:
+    """The manager interface says so of all who leave; queue_log has the word, where it is read as well."""
     waiting = leg("1.0", lastapp="Queue", lastdata="support,t,,,30", disposition="NO ANSWER")
     waiting = waiting._replace(acctid=AcctId(1), calldate=START + timedelta(seconds=10))
     on = waiting._replace(
@@ -303,7 +380,7 @@ def test_the_manager_interface_says_abandon_of_a_caller_whose_time_was_up() -> N
 
     assert told_row([waiting], ENTERS, abandon).leave_reason is ABANDONED
     assert told_row([waiting, after], ENTERS, abandon).leave_reason is ABANDONED
-    assert told_row([waiting, on], ENTERS, abandon).leave_reason is TIMED_OUT
+    assert told_row([waiting, on], ENTERS, abandon).leave_reason is None
     assert told_row([waiting], ENTERS, *both).leave_reason is TIMED_OUT
 
 
@@ -354,7 +431,10 @@ HARD = (
     event(60, "CONNECT", "15", "1.9", "3", queue="sales", agent="Bea", callid="7.0"),
     event(90, "COMPLETEAGENT", "15", "30", "1", queue="sales", agent="Bea", callid="7.0"),
 )
-CALLS = [*(said for c in ("main", "v16") for _, said in queued_calls(c, "cdr_custom")), [*HARD]]
+CALLS = [
+    *(said for c in ("main", "v16", "queues") for _, said in queued_calls(c, EXACT)),
+    [*HARD],
+]
 
 
 @settings(max_examples=200, deadline=None)
