@@ -145,7 +145,7 @@ def _decide(view: LegView) -> None:
     if view.origin.extension is None and view.origin.inside:
         extension, named_by = CALLER_RULES.first(view)
         if extension is not None:
-            view.origin = view.origin._replace(extension=extension)
+            view.origin = Origin(inside=True, company=view.origin.company, extension=extension)
     view.reached, reached_by = REACHED_RULES.first(view)
     view.direction, directed_by = DIRECTION_RULES.first(view)
     view.sort += BY_DIRECTION[view.direction]

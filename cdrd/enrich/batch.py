@@ -153,6 +153,8 @@ class _Deciding:
 
 def _each_once(legs: Sequence[Leg], decided: Sequence[Attribution]) -> bool:
     """No leg may be forgotten, or decided twice."""
+    if len(legs) == len(decided) == 1:
+        return legs[0].acctid == decided[0].acctid
     wanted = [leg.acctid for leg in legs]
     found = [attribution.acctid for attribution in decided]
     return found == wanted or sorted(found) == sorted(map(acctid_of, legs))

@@ -20,7 +20,7 @@ from cdrd.enrich.call import far_leg
 from cdrd.enrich.ending import how_ended, status_code
 from cdrd.enrich.found import PartyKind
 from cdrd.enrich.heard import Channel, Heard
-from cdrd.enrich.legview import NOBODY_DIALS, LegView
+from cdrd.enrich.legview import INBOUND, NOBODY_DIALS, ONNET, OUTBOUND, LegView
 from cdrd.enrich.roles import call_legs, is_sent_on, leg_by_itself
 from cdrd.enrich.rules.numbers import outside_number
 from cdrd.enrich.talk import (
@@ -31,11 +31,7 @@ from cdrd.enrich.talk import (
     rang_at,
     talk_seconds,
 )
-from cdrd.records import Attribution, Direction, Leg
-
-INBOUND: Final = Direction.INBOUND  # a member of an enum is dear to look up before Python 3.12
-OUTBOUND: Final = Direction.OUTBOUND
-ONNET: Final = Direction.ONNET
+from cdrd.records import Attribution, Leg
 
 BY_LEGS: Final = "answered-legs"
 """The evidence of talk of which no bridge is known."""

@@ -20,26 +20,29 @@ from cdrd.records import CompanyId
 REMEMBERED: Final = 1 << 16
 """Channels, contexts and numbers whose owners are remembered, so that memory does not grow with calls."""
 
-Question = TypeVar("Question")
+Name = TypeVar("Name")
 Answer = TypeVar("Answer")
 
 
-class _Remembered(Generic[Question, Answer]):
-    """The answers to what was asked; when they become too many, it begins anew."""
+class _Remembered(Generic[Name, Answer]):
+    """The answers to what was asked of each PBX; when they become too many, it begins anew."""
 
     __slots__ = ("_answers", "_ask")
 
-    def __init__(self, ask: Callable[[Question], Answer]) -> None:
+    def __init__(self, ask: Callable[[str, Name], Answer]) -> None:
         self._ask = ask
-        self._answers: dict[Question, Answer] = {}
+        self._answers: dict[str, dict[Name, Answer]] = {}
 
-    def to(self, question: Question) -> Answer:
+    def to(self, pbx: str, name: Name) -> Answer:
         """The answer, remembered or looked up."""
-        answer = self._answers.get(question)
+        answers = self._answers.get(pbx)
+        if answers is None:
+            answers = self._answers[pbx] = {}
+        answer = answers.get(name)
         if answer is None:
-            if len(self._answers) >= REMEMBERED:
-                self._answers.clear()
-            answer = self._answers[question] = self._ask(question)
+            if len(answers) >= REMEMBERED:
+                answers.clear()
+            answer = answers[name] = self._ask(pbx, name)
         return answer
 
 
@@ -83,7 +86,7 @@ class Directory:
         if not channel:
             return NOBODY
         cut = channel.rfind("-")
-        for party, entry in self._parties.to((pbx, channel[:cut] if cut > 0 else channel)):
+        for party, entry in self._parties.to(pbx, channel[:cut] if cut > 0 else channel):
             if entry is None or holds(entry, at):
                 return party
         raise AssertionError("the last of the candidates always holds")
@@ -94,18 +97,18 @@ class Directory:
 
     def context(self, pbx: str, context: str, at: datetime) -> Entry | None:
         """Who owns a dialplan context."""
-        return _first(self._contexts.to((pbx, context)), at)
+        return _first(self._contexts.to(pbx, context), at)
 
     def account(self, pbx: str, code: str, at: datetime) -> Account | None:
         """Whose account code it is, believed or not."""
-        for account, entry in self._accounts.to((pbx, code)):
+        for account, entry in self._accounts.to(pbx, code):
             if holds(entry, at):
                 return account
         return None
 
     def did(self, pbx: str, number: str, at: datetime) -> Did | None:
         """Whose public number it is, in whatever way it is written."""
-        for did, entry in self._dids.to((pbx, number)):
+        for did, entry in self._dids.to(pbx, number):
             if holds(entry, at):
                 return did
         return None
@@ -113,9 +116,10 @@ class Directory:
     def owns_extension(self, pbx: str, company: CompanyId, extension: str, at: datetime) -> bool:
         """Whether the extension is one of the company's."""
         table = self._found.extensions.get(company)
-        return table is not None and any(
-            holds(entry, at) and entry.pbx in (None, pbx) for entry in table.find(extension)
-        )
+        for entry in table.find(extension) if table is not None else ():
+            if (entry.pbx is None or entry.pbx == pbx) and holds(entry, at):
+                return True
+        return False
 
     def extension_owners(self, pbx: str, extension: str, at: datetime) -> tuple[CompanyId, ...]:
         """Who has such an extension: nobody, one company, or the first two of several."""
@@ -131,21 +135,17 @@ class Directory:
 
     def default_company(self, pbx: str, at: datetime) -> CompanyId | None:
         """The company that unowned stations belong to."""
-        return next(
-            (
-                entry.company
-                for entry in self._found.defaults
-                if entry.pbx in (None, pbx) and holds(entry, at)
-            ),
-            None,
-        )
+        for entry in self._found.defaults:
+            if (entry.pbx is None or entry.pbx == pbx) and holds(entry, at):
+                return entry.company
+        return None
 
     def outside_prefixes(
         self, pbx: str, company: CompanyId | None, at: datetime
     ) -> tuple[str, ...]:
         """What is keyed before an outside number; a company's own list replaces that of the PBX."""
         for owner in (company, None):
-            dated, prefixes = self._prefixes.to((pbx, owner))
+            dated, prefixes = self._prefixes.to(pbx, owner)
             if dated:
                 prefixes = tuple(e.pattern for e in dated if holds(e, at))
             if prefixes:
@@ -156,7 +156,7 @@ class Directory:
         self, pbx: str, company: CompanyId | None, dialled: str, at: datetime
     ) -> Feature | None:
         """What was asked for, where what was dialled is a feature code."""
-        for feature, entry in self._features.to((pbx, company, dialled)):
+        for feature, entry in self._features.to(pbx, (company, dialled)):
             if holds(entry, at):
                 return feature
         return None

@@ -40,11 +40,14 @@ _NAMED: Final = ("transferee_channel", "transfer_target_channel", "channel2", "p
 """Keys of an event's JSON, followed by `_name`, `_uniqueid` or nothing; old versions write names only."""
 
 
-class CallGroup(NamedTuple):
+class CallGroup:
     """What is one call. Events may have no legs: NoCDR(), a number that does not exist."""
 
-    legs: list[Leg]
-    events: list[CelEvent]
+    __slots__ = ("events", "legs")
+
+    def __init__(self, legs: list[Leg]) -> None:
+        self.legs = legs
+        self.events: list[CelEvent] = []
 
 
 class RelatedKeys(NamedTuple):
@@ -192,12 +195,12 @@ class _Calls:
         for node, leg in enumerate(self._legs):
             root = self._root(node)
             if root == node:  # the earliest of its call, so that none of it came before
-                groups[node] = CallGroup([leg], [])
+                groups[node] = CallGroup([leg])
             else:
                 groups[root].legs.append(leg)
         for event in self._events:
             root = self._root(self._channel(event))
-            groups.setdefault(root, CallGroup([], [])).events.append(event)
+            groups.setdefault(root, CallGroup([])).events.append(event)
         return list(groups.values())
 
 

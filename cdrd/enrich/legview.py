@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Final
 
 from cdrd.enrich.channels import NOT_DIALLED, is_replaced, parse_dial
 from cdrd.enrich.directory import Directory
 from cdrd.enrich.found import Did, Party, PartyKind
 from cdrd.enrich.heard import Told
 from cdrd.records import AcctId, Attribution, CompanyId, Direction, Leg
+
+INTERNAL: Final = Direction.INTERNAL  # a member of an enum is dear to look up before Python 3.12
+OUTBOUND: Final = Direction.OUTBOUND
+INBOUND: Final = Direction.INBOUND
+ONNET: Final = Direction.ONNET
 
 UNSTORED: Final = AcctId(0)
 """The acctid that stands for a leg that is not stored."""
@@ -26,25 +31,40 @@ def is_called(leg: Leg) -> bool:
     return leg.lastapp == "AppQueue" or (leg.lastapp == "AppDial" and not leg.dst)
 
 
-class Origin(NamedTuple):
+class Origin:
     """Who made the leg happen."""
 
-    inside: bool
-    """False for a caller from outside: the company is then that which was called."""
-    company: CompanyId | None = None
-    extension: str | None = None
+    __slots__ = ("company", "extension", "inside")
+
+    def __init__(
+        self, *, inside: bool, company: CompanyId | None = None, extension: str | None = None
+    ) -> None:
+        self.inside = inside
+        """False for a caller from outside: the company is then that which was called."""
+        self.company = company
+        self.extension = extension
 
 
 _UNKNOWN: Final = Origin(inside=False)
 
 
-class Reached(NamedTuple):
+class Reached:
     """Where the leg went."""
 
-    outside: bool
-    company: CompanyId | None = None
-    extension: str | None = None
-    trunk: str | None = None
+    __slots__ = ("company", "extension", "outside", "trunk")
+
+    def __init__(
+        self,
+        *,
+        outside: bool,
+        company: CompanyId | None = None,
+        extension: str | None = None,
+        trunk: str | None = None,
+    ) -> None:
+        self.outside = outside
+        self.company = company
+        self.extension = extension
+        self.trunk = trunk
 
 
 class LegView:

@@ -15,10 +15,8 @@ from cdrd.enrich.found import Account, Columns, Did, Feature, Party, PartyKind
 from cdrd.owners import Company, Entry, EntryKind
 from cdrd.records import CompanyId
 
-OfPbx = tuple[str, str]
-"""What is asked for by its name, on a PBX."""
-OfCompany = tuple[str, CompanyId | None]
-"""A company on a PBX; None for the PBX itself."""
+Owner = CompanyId | None
+"""A company; None for the PBX itself."""
 
 
 class DatedParty(NamedTuple):
@@ -35,12 +33,11 @@ class Lookups:
     def __init__(self, companies: Mapping[CompanyId, Company], found: Compiled) -> None:
         self._companies = companies
         self._found = found
-        self._dialling: dict[OfCompany, Dialling] = {}
+        self._dialling: dict[str, dict[Owner, Dialling]] = {}
         self._columns: dict[str, Columns] = {}
 
-    def parties(self, channel: OfPbx) -> tuple[DatedParty, ...]:
+    def parties(self, pbx: str, name: str) -> tuple[DatedParty, ...]:
         """What a channel may belong to, the first that holds; the last always does."""
-        pbx, name = channel
         base = unmasked(name)
         if base.startswith("Local/"):
             return (DatedParty(Party(PartyKind.LOCAL, base), None),)
@@ -52,62 +49,61 @@ class Lookups:
         ]
         return (*found, DatedParty(Party(PartyKind.UNLISTED, base), None))
 
-    def contexts(self, context: OfPbx) -> tuple[Entry, ...]:
+    def contexts(self, pbx: str, context: str) -> tuple[Entry, ...]:
         """Who may own a dialplan context."""
-        pbx, name = context
-        return tuple(found.item for found in self._found.contexts.find((pbx, None), name))
+        return tuple(found.item for found in self._found.contexts.find((pbx, None), context))
 
-    def accounts(self, account: OfPbx) -> tuple[tuple[Account, Entry], ...]:
+    def accounts(self, pbx: str, code: str) -> tuple[tuple[Account, Entry], ...]:
         """Whose account code it may be."""
-        pbx, code = account
         return tuple(
             (Account(entry.company, entry.detail.get("extension") or wild or None), entry)
             for entry, wild in self._found.accounts.find((pbx, None), code)
             if entry.company is not None
         )
 
-    def dids(self, did: OfPbx) -> tuple[tuple[Did, Entry], ...]:
+    def dids(self, pbx: str, number: str) -> tuple[tuple[Did, Entry], ...]:
         """Whose public number it may be, in whatever way it is written."""
-        pbx, number = did[0], cleaned(did[1])
+        number = cleaned(number)
         dialling = self.dialling(pbx, None)
-        found = []
+        found: list[Entry] = []
         for form in dict.fromkeys((dialling.e164(number) or number, f"+{number}")):
             for scope in (pbx, None):
                 table = self._found.dids.get(scope)
-                found += list(table.find(form)) if table else []
+                if table is not None:
+                    found += table.find(form)
         return tuple(
             (_did(entry, self.dialling(pbx, entry.company).written(number)), entry)
             for entry in found
         )
 
-    def prefixes(self, owner: OfCompany) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
+    def prefixes(self, pbx: str, company: Owner) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
         """The longest first: entries where dates matter, else the prefixes that always hold."""
-        pbx, company = owner
         found = [e for scope in (pbx, None) for e in self._found.prefixes.get((scope, company), ())]
         found.sort(key=lambda entry: -len(entry.pattern))
         if any(_limits(entry) for entry in found):
             return tuple(found), ()
         return (), tuple(entry.pattern for entry in found)
 
-    def features(
-        self, code: tuple[str, CompanyId | None, str]
-    ) -> tuple[tuple[Feature, Entry], ...]:
-        """What may be asked for, where what was dialled is a feature code."""
-        pbx, company, dialled = code
+    def features(self, pbx: str, code: tuple[Owner, str]) -> tuple[tuple[Feature, Entry], ...]:
+        """What may be asked for, where what a company's telephone dialled is a feature code."""
+        company, dialled = code
         scopes = ((pbx, company), (None, company), (pbx, None), (None, None))
         return tuple(
             (Feature(str(entry.detail.get("feature", "other")), wild or None), entry)
             for entry, wild in self._found.features.find(scopes, dialled)
         )
 
-    def dialling(self, pbx: str, company: CompanyId | None) -> Dialling:
+    def dialling(self, pbx: str, company: Owner) -> Dialling:
         """How numbers are written there."""
-        known = self._dialling.get((pbx, company))
+        of_pbx = self._dialling.get(pbx)
+        if of_pbx is None:
+            of_pbx = self._dialling[pbx] = {}
+        known = of_pbx.get(company)
         if known is None:
             owner = self._companies.get(company) if company else None
             own = owner.detail.get("dialling", {}) if owner else {}
             every, this = (part.get("dialling", {}) for part in self._parts(pbx))
-            known = self._dialling[pbx, company] = dialling_of(every, this, own)
+            known = of_pbx[company] = dialling_of(every, this, own)
         return known
 
     def columns(self, pbx: str) -> Columns:

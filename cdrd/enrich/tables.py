@@ -122,10 +122,14 @@ class NumberTable(Generic[Item]):
         for prefix in span_prefixes(span):
             block.setdefault(prefix, []).append(item)
 
-    def find(self, number: str) -> Iterator[Item]:
+    def find(self, number: str) -> Sequence[Item]:
         """Everything that holds the number; a number listed by itself before the blocks it is in."""
-        yield from self._single.of(number)
+        found = self._single.of(number)
         block = self._blocks.get(len(number))
         if block:
+            found = [*found]
             for length in range(len(number), -1, -1):
-                yield from block.get(number[:length], ())
+                items = block.get(number[:length])
+                if items is not None:
+                    found += items
+        return found

@@ -101,27 +101,27 @@ class Properties:
 
     def __init__(self, *properties: Rules[Any]) -> None:
         self._nothing = ((None,) * len(properties),) * 2
-        self._for_sorts = [
-            [(place, rules) for place, rules in enumerate(choices) if rules]
+        self._for_sorts: list[list[tuple[int, str, Callable[[LegView], Any]]]] = [
+            [(place, *rule) for place, rules in enumerate(choices) for rule in rules]
             for choices in zip(*(rules.for_sorts for rules in properties), strict=True)
         ]
+        """The rules of all properties, one after the other, with the place of their property."""
 
     def decide(self, view: LegView) -> tuple[tuple[Any, ...], tuple[str | None, ...]]:
         """The value of each, and the name of the rule that decided it."""
-        found: list[tuple[int, Any, str]] = []
-        for place, rules in self._for_sorts[view.sort]:
-            for name, decide in rules:
-                value = decide(view)
-                if value is not None:
-                    found.append((place, value, name))
-                    break
-        if not found:
-            return self._nothing
-        values: list[Any] = list(self._nothing[0])
-        names: list[str | None] = list(self._nothing[1])
-        for place, value, name in found:
-            values[place], names[place] = value, name
-        return tuple(values), tuple(names)
+        values: list[Any] = []
+        names: list[str | None] = []
+        decided = -1
+        for place, name, decide in self._for_sorts[view.sort]:
+            if place == decided:
+                continue
+            value = decide(view)
+            if value is not None:
+                decided = place
+                if not values:
+                    values, names = list(self._nothing[0]), list(self._nothing[1])
+                values[place], names[place] = value, name
+        return (tuple(values), tuple(names)) if values else self._nothing
 
 
 def rule(

@@ -11,11 +11,10 @@ from typing import Final
 
 from cdrd.enrich.found import Party, PartyKind
 from cdrd.enrich.heard import Channel, Started, Transfer
-from cdrd.enrich.legview import NOBODY_DIALS, LegView, Origin
+from cdrd.enrich.legview import INBOUND, INTERNAL, NOBODY_DIALS, LegView, Origin
 from cdrd.enrich.rules import NOT_STATION, rule
 from cdrd.enrich.rules.evidence import believed_account, from_outside
 from cdrd.enrich.rules.numbers import UNKNOWABLE, as_keyed, is_called_by_program, is_public
-from cdrd.records import Direction
 
 _MENUS: Final = frozenset({"background", "backgrounddetect", "directory"})
 _RECORDERS: Final = frozenset({"mixmonitor", "monitor", "record"})
@@ -239,7 +238,7 @@ def recording_event(view: LegView) -> str | None:
 @rule(
     "what the parker keyed, {parked_with}, says the event BLINDTRANSFER",
     only="linked",
-    directions=(Direction.INTERNAL,),
+    directions=(INTERNAL,),
 )
 def keyed_to_park_event(view: LegView) -> str | None:
     """A call inside that somebody fetched went where the parker had sent it: to the parking extension.
@@ -294,7 +293,7 @@ def keyed_event(view: LegView) -> str | None:
 @rule(
     "the carrier sent {number_heard}, says the event CHAN_START",
     only="linked",
-    directions=(Direction.INBOUND,),
+    directions=(INBOUND,),
 )
 def number_in_full_event(view: LegView) -> str | None:
     """From outside: the number where the call began, whoever's it is."""
@@ -330,7 +329,7 @@ def another_s_command_event(view: LegView) -> str | None:
 @rule(
     "the dialplan was at {at_exten}, say the events, before a transfer wrote over dst",
     only="linked",
-    directions=(Direction.INBOUND,),
+    directions=(INBOUND,),
 )
 def extension_event(view: LegView) -> str | None:
     """From outside: the extension at which the leg's application began, where the row has lost it."""
@@ -353,7 +352,7 @@ def at_exten(view: LegView) -> str:
 @rule(
     "who fetched the call was not dialled, says the event PARK_END",
     only="linked",
-    directions=(Direction.INTERNAL,),
+    directions=(INTERNAL,),
 )
 def fetched_event(view: LegView) -> str | None:
     """What the parker keyed is the parking extension, which is nobody."""

@@ -9,7 +9,7 @@ from typing import Final
 
 from cdrd.enrich.call import far_leg
 from cdrd.enrich.found import PartyKind
-from cdrd.enrich.legview import CONFERENCES, LegView
+from cdrd.enrich.legview import CONFERENCES, INBOUND, INTERNAL, ONNET, OUTBOUND, LegView
 from cdrd.enrich.rules import NOT_OUTBOUND, Rules, rule
 from cdrd.enrich.rules.by_event import (
     another_s_command_event,
@@ -27,7 +27,6 @@ from cdrd.enrich.rules.numbers import (
     outside_number,
     without_prefix,
 )
-from cdrd.records import Direction
 
 _NOT_FOR_A_PARTY: Final = frozenset({"VoiceMailMain", "ParkedCall"})
 
@@ -46,7 +45,7 @@ def expanded_by_dialler(view: LegView) -> str | None:
     return dialler.attribution.dial_full or UNKNOWABLE
 
 
-@rule("the number in full, as it was sent over the trunk", directions=(Direction.OUTBOUND,))
+@rule("the number in full, as it was sent over the trunk", directions=(OUTBOUND,))
 def number_in_full(view: LegView) -> str | None:
     """An outside number, in the way the site writes it."""
     number = outside_number(view)
@@ -55,7 +54,7 @@ def number_in_full(view: LegView) -> str | None:
     return dialling_of_leg(view).written(number) if number else UNKNOWABLE
 
 
-@rule("the queue of {lastdata}", directions=(Direction.INTERNAL,))
+@rule("the queue of {lastdata}", directions=(INTERNAL,))
 def queue_called(view: LegView) -> str | None:
     """An internal call to a queue has the queue's name."""
     if view.leg.lastapp != "Queue":
@@ -70,13 +69,13 @@ def expanded_to_consult(view: LegView) -> str | None:
     return consulted.attribution.dial_full if consulted and consulted.attribution else None
 
 
-@rule("the number {did}", directions=(Direction.INBOUND, Direction.ONNET))
+@rule("the number {did}", directions=(INBOUND, ONNET))
 def number_called_in_full(view: LegView) -> str | None:
     """From outside, or from another company, it was the number that was called."""
     if view.did is not None:
         return view.did.number
     number = view.noted_number or ("" if view.overwritten else view.leg.dst)
-    if view.direction is Direction.INBOUND:
+    if view.direction is INBOUND:
         return dialling_of_leg(view).written(number) if is_public(view, number) else UNKNOWABLE
     return None
 

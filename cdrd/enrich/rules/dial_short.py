@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from cdrd.enrich.found import PartyKind
-from cdrd.enrich.legview import LegView
+from cdrd.enrich.legview import INBOUND, ONNET, OUTBOUND, LegView
 from cdrd.enrich.rules import NOT_OUTBOUND, Rules, rule
 from cdrd.enrich.rules.by_event import (
     extension_event,
@@ -29,7 +29,6 @@ from cdrd.enrich.rules.numbers import (
     number_for_local_channel,
     without_prefix,
 )
-from cdrd.records import Direction
 
 
 @rule("what was keyed before {dialler} was dialled", only="linked", calling=(PartyKind.LOCAL,))
@@ -93,13 +92,13 @@ def feature_code(view: LegView) -> str | None:
     return view.leg.dst if feature is not None else None
 
 
-@rule("{dst}, without the prefix for an outside line", directions=(Direction.OUTBOUND,))
+@rule("{dst}, without the prefix for an outside line", directions=(OUTBOUND,))
 def keyed_for_outside(view: LegView) -> str | None:
     """The number that was dialled over a trunk."""
     return without_prefix(view) or UNKNOWABLE
 
 
-@rule("the number {did} that was noted for the call", directions=(Direction.ONNET,))
+@rule("the number {did} that was noted for the call", directions=(ONNET,))
 def number_keyed(view: LegView) -> str | None:
     """Another company's number, whose dialplan has put its extension into dst."""
     if view.did is None:
@@ -108,7 +107,7 @@ def number_keyed(view: LegView) -> str | None:
     return view.did.number if noted else without_prefix(view)
 
 
-@rule("the extension that {did} leads to", directions=(Direction.INBOUND,))
+@rule("the extension that {did} leads to", directions=(INBOUND,))
 def extension_of_number(view: LegView) -> str | None:
     """A call from outside to a number: the extension that the number, or the dialplan, led to."""
     if view.did is None or not dst_is_number(view):
@@ -122,7 +121,7 @@ def extension_of_number(view: LegView) -> str | None:
 @rule("{dst}, as it was dialled")
 def keyed_number(view: LegView) -> str | None:
     """The plain case."""
-    if view.direction is Direction.INBOUND and view.did is None and is_public(view, view.leg.dst):
+    if view.direction is INBOUND and view.did is None and is_public(view, view.leg.dst):
         return UNKNOWABLE
     return view.keyed
 

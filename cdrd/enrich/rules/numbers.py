@@ -8,8 +8,7 @@ from cdrd.enrich.call import far_leg
 from cdrd.enrich.channels import parse_dial
 from cdrd.enrich.dialling import Dialling, is_number
 from cdrd.enrich.found import PartyKind
-from cdrd.enrich.legview import LegView
-from cdrd.records import Direction
+from cdrd.enrich.legview import INTERNAL, ONNET, LegView
 
 _SHORTEST_NUMBER: Final = 3
 _LONGEST_PREFIX: Final = 3
@@ -89,7 +88,7 @@ def without_prefix(view: LegView) -> str | None:
 
 def as_keyed(view: LegView, keyed: str) -> str:
     """What a telephone keyed: a feature code as it is, an outside number without the prefix for a line."""
-    if not goes_outside(view) and view.direction is not Direction.ONNET:
+    if not goes_outside(view) and view.direction is not ONNET:
         return keyed
     rest = _stripped(view, keyed)
     dst, number = view.leg.dst, outside_number(view)
@@ -167,7 +166,7 @@ def is_called_by_program(view: LegView) -> bool:
 def fetched(view: LegView) -> bool:
     """Whether somebody took the call out of parking, and nothing tells how it had been parked."""
     is_told = view.told is not None and view.told.parking is not None
-    return view.fetched and view.direction is Direction.INTERNAL and not is_told
+    return view.fetched and view.direction is INTERNAL and not is_told
 
 
 def leg_before_parking(view: LegView) -> LegView | None:

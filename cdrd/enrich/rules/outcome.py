@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from cdrd.enrich.found import PartyKind
-from cdrd.enrich.legview import PARKING_APPS, LegView
+from cdrd.enrich.legview import INBOUND, INTERNAL, ONNET, OUTBOUND, PARKING_APPS, LegView
 from cdrd.enrich.roles import is_sent_on
 from cdrd.enrich.rules import NOT_STATION, Rules, rule
 from cdrd.enrich.rules.by_event import (
@@ -25,7 +25,7 @@ from cdrd.records import CompanyId, Direction
 @rule("the far end is outside")
 def far_end_outside(view: LegView) -> Direction | None:
     """Whoever made it: a leg over a trunk to the outside."""
-    return Direction.OUTBOUND if view.reached is not None and view.reached.outside else None
+    return OUTBOUND if view.reached is not None and view.reached.outside else None
 
 
 @rule("it came from outside")
@@ -33,22 +33,22 @@ def came_from_outside(view: LegView) -> Direction | None:
     """By a trunk, or by a Local channel for a caller who did."""
     if view.origin.inside:
         return None
-    through = view.dialler is not None and view.dialler.direction is Direction.INBOUND
-    return Direction.INBOUND if through or from_outside(view) else None
+    through = view.dialler is not None and view.dialler.direction is INBOUND
+    return INBOUND if through or from_outside(view) else None
 
 
 @rule("{company} and {target} are the same company")
 def same_company(view: LegView) -> Direction | None:
     """Nobody else has part in it."""
     target = view.reached.company if view.reached else None
-    return Direction.INTERNAL if target and target == view.origin.company else None
+    return INTERNAL if target and target == view.origin.company else None
 
 
 @rule("{company} called {target}, and it stayed on the PBX")
 def other_company(view: LegView) -> Direction | None:
     """Between two companies, without a trunk."""
     target = view.reached.company if view.reached else None
-    return Direction.ONNET if target and view.origin.company else None
+    return ONNET if target and view.origin.company else None
 
 
 DIRECTION_RULES: Final[Rules[Direction]] = Rules(
@@ -59,7 +59,7 @@ DIRECTION_RULES: Final[Rules[Direction]] = Rules(
 )
 
 
-@rule("the trunk that carried it, or was tried last", directions=(Direction.OUTBOUND,))
+@rule("the trunk that carried it, or was tried last", directions=(OUTBOUND,))
 def trunk_out(view: LegView) -> str | None:
     """The trunk that carried it, or was tried last."""
     reached = view.reached
@@ -68,7 +68,7 @@ def trunk_out(view: LegView) -> str | None:
     return reached.trunk or view.column(view.columns.trunk)
 
 
-@rule("it came in by {channel}", calling=NOT_STATION, directions=(Direction.INBOUND,))
+@rule("it came in by {channel}", calling=NOT_STATION, directions=(INBOUND,))
 def trunk_in(view: LegView) -> str | None:
     """The trunk that a call from outside came by."""
     if view.calling.kind is PartyKind.TRUNK:

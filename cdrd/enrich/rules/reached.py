@@ -87,6 +87,11 @@ def _reached(party: Party) -> Reached:
     return Reached(outside=False, company=party.company, extension=party.extension)
 
 
+def _without_extension(reached: Reached) -> Reached:
+    """Where several rang, none of them was reached."""
+    return Reached(outside=reached.outside, company=reached.company, trunk=reached.trunk)
+
+
 @rule("it rang at {ringing}, where the call was picked up", called=(PartyKind.NOBODY,))
 def ringing_endpoint(view: LegView) -> Reached | None:
     """The row of a pick-up code bears the name of the channel that rang."""
@@ -121,7 +126,7 @@ def as_before(view: LegView) -> Reached | None:
     reached = before.reached
     if reached is None or len(before.dialled.targets) == 1 or before.consulting:
         return reached
-    return reached._replace(extension=None)
+    return _without_extension(reached)
 
 
 @rule("Dial() was told to call {lastdata}", called=(PartyKind.NOBODY,))
@@ -135,7 +140,7 @@ def endpoint_dialled(view: LegView) -> Reached | None:
     reached = _reached(party) if known else None
     if reached is None or len(view.dialled.targets) == 1:
         return reached
-    return reached._replace(extension=None)
+    return _without_extension(reached)
 
 
 @rule("the number called, {did}, belongs to {target}", called=_UNKNOWN_END)

@@ -36,7 +36,8 @@ def _decided(
 @pytest.mark.parametrize("capture", ["main", "worked"])
 def test_the_order_in_which_legs_and_events_arrive_decides_nothing(capture: str, kind: str) -> None:
     random = Random(1)
-    for legs, events in calls(capture, kind):
+    for call in calls(capture, kind):
+        legs, events = call.legs, call.events
         if len(legs) > 1 or events:
             record = decide_call(legs, directory(), events).record
             shuffled = random.sample(legs, len(legs)), random.sample(events, len(events))

@@ -91,10 +91,10 @@ def test_what_cannot_be_known_is_said_to_be_so() -> None:
 @pytest.mark.parametrize("capture", ["main", "worked"])
 def test_every_decision_is_told_with_its_evidence(capture: str) -> None:
     for kind in INPUTS:
-        for legs, events in calls(capture, kind):
-            for attribution in attribute_call(legs, directory(), events):
-                (leg,) = (leg for leg in legs if leg.acctid == attribution.acctid)
-                lines = list(explain(leg, legs, attribution, directory(), events))
+        for call in calls(capture, kind):
+            for attribution in attribute_call(call.legs, directory(), call.events):
+                (leg,) = (leg for leg in call.legs if leg.acctid == attribution.acctid)
+                lines = list(explain(leg, call.legs, attribution, directory(), call.events))
                 rules = json.loads(attribution.rules)
                 assert len(rules) + (attribution.reason is not None) == len(lines)
                 assert not any("(no " in line for line in lines), lines
