@@ -13,11 +13,14 @@ from typing import Any
 import pytest
 from support.captured import channel_event_rows, custom_rows, queue_event_rows
 from support.commands import told
+from support.events import queue_stored
 from support.sources import ask, file_source
 from support.stages import nothing_waits, running
-from support.truth import COMPANIES
+from support.truth import COMPANIES, calls, directory
 from support.waiting import until
 
+from cdrd.enrich.deciding import decide_call
+from cdrd.enrich.queue_row import by_caller, queue_events_of, told_by_queue
 from cdrd.enrich.stage import apply_companies
 from cdrd.records import SourceKind
 from cdrd.store.database import Database
@@ -40,6 +43,10 @@ EXPECTED = [
 ]
 """The calls to queues of the capture, as they were meant."""
 ONE = EXPECTED[0][0]
+COLUMNS = (
+    *("started", "ended", "queue", "agent", "waited_seconds", "leave_reason"),
+    *("answered", "talk_seconds", "answered_by"),
+)
 
 
 @asynccontextmanager
@@ -116,6 +123,38 @@ async def test_queue_events_beside_channel_events_change_no_other_column(
     assert await ask(database, ROW) == EXPECTED
     assert before == await ask(database, exact)
     assert len(attributed) == len(await ask(database, decisions))
+
+
+@pytest.mark.parametrize("heard", [False, True])
+async def test_calls_that_are_stored_piece_by_piece_are_told_as_if_all_had_come_at_once(
+    database: Database, heard: bool
+) -> None:
+    """Transfers into and out of queues too, with channel events and without."""
+    rows = queue_event_rows("queues")
+    callers = by_caller([queue_stored(row).event for row in rows])
+    expected = []
+    for call in calls("queues", "cdr_custom and cel" if heard else "cdr_custom"):
+        said = queue_events_of(call.legs, call.events, callers)
+        plain = decide_call(call.legs, directory(), call.events)
+        record = told_by_queue(plain, call.legs, said).record
+        assert record is not None
+        expected.append((*(getattr(record, name) for name in COLUMNS), json.loads(record.rules)))
+    async with (
+        sources(database) as (legs, queues),
+        file_source(database, "events", SourceKind.ASTERISK_CEL) as events,
+        running(database),
+    ):
+        for at in range(0, len(rows), 5):
+            await queues(rows[at : at + 5])
+        for row in custom_rows("queues"):
+            await legs([row])
+        await events.store(channel_event_rows("queues") if heard else [])
+        await nothing_waits(database)
+
+    told = f"SELECT {', '.join(COLUMNS)}, rules FROM call JOIN rule_set USING (rule_set_id)"  # noqa: S608 - our own names
+    stored = await ask(database, f"{told} WHERE effective")
+    by_start = [sorted(told, key=lambda row: row[:2]) for told in (expected, stored)]
+    assert by_start[0] == by_start[1]
 
 
 async def test_a_queue_event_that_comes_late_decides_its_settled_call_again(

@@ -41,7 +41,8 @@ def master_rows(capture: str) -> list[str]:
 @cache
 def custom_rows(capture: str) -> list[str]:
     """cdr_custom as CSV."""
-    shape = Shape(SourceKind.ASTERISK_CUSTOM, zone=CUSTOM_ZONES[capture], columns=FULL)
+    zone = CUSTOM_ZONES.get(capture, ZONE)
+    shape = Shape(SourceKind.ASTERISK_CUSTOM, zone=zone, columns=FULL)
     return [*_rows(shape, [CAPTURES / capture / "cdr-custom" / "full.csv"])]
 
 
@@ -56,7 +57,7 @@ def json_rows(capture: str) -> list[str]:
 @cache
 def channel_event_rows(capture: str) -> list[str]:
     """cel_custom."""
-    shape = Shape(SourceKind.ASTERISK_CEL, zone=ZONES[capture])
+    shape = Shape(SourceKind.ASTERISK_CEL, zone=ZONES.get(capture, ZONE))
     return [*_rows(shape, [CAPTURES / capture / "cel.csv.gz"])]
 
 
