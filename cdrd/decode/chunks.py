@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import accumulate, count, islice
-from typing import Generic, NamedTuple, TypeVar
+from time import sleep
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from cdrd.decode.grammar import Found, Grammar, Stretch, UsualLine
 from cdrd.decode.values import MAX_ID, Problem
 from cdrd.records import Chunk, DecodedChunk, Reason, Rejected
 
 _EMPTY_LINES = (b"\n", b"\r\n")
+_LINES_AT_ONCE: Final = 64
+"""Then another thread may go on, such as the one that sends what was decoded before: where this is compiled,
+the interpreter has no other occasion to change threads before all of the chunk is done."""
 
 Whole = TypeVar("Whole")
 
@@ -93,6 +97,8 @@ class _Walk(Generic[Whole]):
         usual = self.usual
         rows = self.rows
         for text, number, before in numbered:
+            if number % _LINES_AT_ONCE == 0:
+                sleep(0)
             row = usual(text, number, before + number)
             if row is not None:
                 rows.append(row)
