@@ -17,8 +17,9 @@ from cdrd.enrich.lookups import Lookups
 from cdrd.owners import Company, DirectoryVersion, Entry
 from cdrd.records import CompanyId
 
-REMEMBERED: Final = 1 << 16
-"""Channels, contexts and numbers whose owners are remembered, so that memory does not grow with calls."""
+REMEMBERED: Final = 1 << 14
+"""Channels, contexts and numbers whose owners are remembered, of all PBXs together, so that memory does not
+grow with calls."""
 
 Name = TypeVar("Name")
 Answer = TypeVar("Answer")
@@ -27,23 +28,28 @@ Answer = TypeVar("Answer")
 class _Remembered(Generic[Name, Answer]):
     """The answers to what was asked of each PBX; when they become too many, it begins anew."""
 
-    __slots__ = ("_answers", "_ask")
+    __slots__ = ("_answers", "_ask", "_count")
 
     def __init__(self, ask: Callable[[str, Name], Answer]) -> None:
         self._ask = ask
         self._answers: dict[str, dict[Name, Answer]] = {}
+        self._count = 0
 
     def to(self, pbx: str, name: Name) -> Answer:
         """The answer, remembered or looked up."""
         answers = self._answers.get(pbx)
-        if answers is None:
-            answers = self._answers[pbx] = {}
-        answer = answers.get(name)
+        answer = None if answers is None else answers.get(name)
         if answer is None:
-            if len(answers) >= REMEMBERED:
-                answers.clear()
-            answer = answers[name] = self._ask(pbx, name)
+            answer = self._ask(pbx, name)
+            self._remember(pbx, name, answer)
         return answer
+
+    def _remember(self, pbx: str, name: Name, answer: Answer) -> None:
+        if self._count >= REMEMBERED:
+            self._answers.clear()
+            self._count = 0
+        self._answers.setdefault(pbx, {})[name] = answer
+        self._count += 1
 
 
 class Directory:
