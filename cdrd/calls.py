@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from cdrd.records import AcctId
+
+made: Final = tuple.__new__
+"""Makes a named tuple of all its values: its own constructor, a Python function, takes twice as long."""
 
 
 class CallDirection(StrEnum):

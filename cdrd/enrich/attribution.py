@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Final
 
 from cdrd.beside import CelEvent
+from cdrd.calls import made
 from cdrd.enrich.call import view_call, view_leg
 from cdrd.enrich.directory import Directory
 from cdrd.enrich.found import PartyKind
@@ -165,7 +166,7 @@ def _attributed(view: LegView, decided_by: tuple[str | None, ...]) -> Attributio
     target_by = reached_by if target else None
     src_by = named_by if src_ext else None
     said_by = (made_by, target_by, paid_by, directed_by, src_by, short_by, full_by, trunk_by)
-    return Attribution(
+    properties = (
         view.leg.acctid or UNSTORED,
         company,
         target,
@@ -186,6 +187,7 @@ def _attributed(view: LegView, decided_by: tuple[str | None, ...]) -> Attributio
         None if company else _reason(view),
         rules_text(said_by, noticed_by),
     )
+    return made(Attribution, properties)
 
 
 @lru_cache(maxsize=1 << 14)

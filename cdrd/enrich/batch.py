@@ -75,16 +75,18 @@ def decide_calls(
     later brings its own work, and whoever claims that knows all that we know. What was heard concerns all.
     """
     deciding = _Deciding(decide, by_caller(gathered.queued))
-    ours = {leg.acctid for leg in claimed}
     ids = {(event.pbx, name) for event in heard for name in (event.uniqueid, event.linkedid)}
     legs = [*claimed, *gathered.legs] if gathered.legs else claimed
+    ours = {leg.acctid for leg in claimed} if gathered.legs else None
     for group in calls_of(legs, gathered.events, channels=gathered.channels):
         if not group.legs:
             continue
         if ids and deciding.is_heard(group, ids):
             deciding.take(group, group.legs)
         else:
-            mine = [leg for leg in group.legs if leg.acctid in ours]
+            mine = group.legs
+            if ours is not None:
+                mine = [leg for leg in group.legs if leg.acctid in ours]
             if mine:
                 deciding.take(group, mine)
     return Decisions(deciding.decided, deciding.faults, deciding.oversized)

@@ -15,6 +15,7 @@ from cdrd.calls import (
     EndReason,
     LegRole,
     RerouteReason,
+    made,
 )
 from cdrd.enrich.call import far_leg
 from cdrd.enrich.ending import how_ended, status_code
@@ -99,7 +100,7 @@ def _by_itself(view: LegView) -> CallRecord:
     answered = leg_answered_at(view) if is_answered(view) else None
     talked = (view.ended - answered).total_seconds() if answered is not None else 0
     name = _name(view)
-    return CallRecord(
+    told_of_it = (
         view.pbx,
         name,
         (name,),
@@ -130,6 +131,7 @@ def _by_itself(view: LegView) -> CallRecord:
         Confidence.RECORDS,
         _rules(told.rules, Confidence.RECORDS, False, False),  # noqa: FBT003 - no events
     )
+    return made(CallRecord, told_of_it)
 
 
 def _direction_by_itself(view: LegView, told: Attribution) -> CallDirection | None:
@@ -232,13 +234,13 @@ def _end_reason(views: Sequence[LegView], last: LegView) -> EndReason | None:
 def _rerouted(views: Sequence[LegView], legs: Iterable[CallLeg]) -> RerouteReason | None:
     if any(view.transferrer is not None for view in views):
         return RerouteReason.TRANSFER
-    waited = any(view.leg.lastapp == "Queue" and not view.answered for view in views)
-    queued = any(view.leg.lastapp == "Queue" and view.answered for view in views)
-    elsewhere = any(view.leg.lastapp != "Queue" and view.before is not None for view in views)
-    to_mailbox = any(leg.role is LegRole.VOICEMAIL for leg in legs)
-    if to_mailbox or (waited and not queued and elsewhere) or any(map(is_sent_on, views)):
+    if any(leg.role is LegRole.VOICEMAIL for leg in legs) or any(map(is_sent_on, views)):
         return RerouteReason.OVERFLOW
-    return None
+    queued = [view for view in views if view.leg.lastapp == "Queue"]
+    if not queued or any(view.answered for view in queued):
+        return None
+    elsewhere = any(view.leg.lastapp != "Queue" and view.before is not None for view in views)
+    return RerouteReason.OVERFLOW if elsewhere else None
 
 
 def _failed_with(views: Sequence[LegView]) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from cdrd.beside import CelEvent
+from cdrd.calls import made
 from cdrd.enrich.attribution import attribution_of, decide_views
 from cdrd.enrich.call import view_call
 from cdrd.enrich.call_record import build_call
@@ -39,7 +40,7 @@ def decide_call(
     else:
         decided = {id(view.leg): attribution_of(view) for view in views}
         attributions = [decided[id(leg)] for leg in legs]
-    return Decided(attributions, record, len(events), is_over(heard, legs))
+    return made(Decided, (attributions, record, len(events), is_over(heard, legs)))
 
 
 @cache

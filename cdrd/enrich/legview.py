@@ -8,7 +8,7 @@ from typing import Final
 
 from cdrd.enrich.channels import NOT_DIALLED, is_replaced, parse_dial
 from cdrd.enrich.directory import Directory
-from cdrd.enrich.found import Did, Party, PartyKind
+from cdrd.enrich.found import Did, Feature, Party, PartyKind
 from cdrd.enrich.heard import Told
 from cdrd.records import AcctId, Attribution, CompanyId, Direction, Leg
 
@@ -117,8 +117,11 @@ class LegView:
     attribution: Attribution | None = None
 
     _did: bool | Did | None = False
+    _feature: bool | Feature | None = False
     heard_did = False
     """The public number by which it came in is known from an event."""
+    from_outside: bool | None = None
+    """It begins outside; known once it was asked for."""
     number_outside: str | None = None
     """The number that went outside, once it was asked for; empty where it went nowhere."""
     noted = False
@@ -168,6 +171,14 @@ class LegView:
                 found = self.directory.did(self.pbx, self.leg.dst, self.at)
             self._did = found
         return self._did  # type: ignore[return-value]  # False is gone by now
+
+    @property
+    def feature(self) -> Feature | None:
+        """What dst asks for, where that is a feature code; known once the origin is decided."""
+        if self._feature is False:
+            dst, company = self.leg.dst, self.origin.company
+            self._feature = self.directory.feature(self.pbx, company, dst, self.at)
+        return self._feature  # type: ignore[return-value]  # False is gone by now
 
     def _is_noted_before(self) -> bool:
         """What the dialplan noted of a call stays with its channel when that is handed on."""

@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 from datetime import timedelta
 from typing import Final
 
-from cdrd.calls import CallLeg, EndReason, LegRole
+from cdrd.calls import CallLeg, EndReason, LegRole, made
 from cdrd.enrich.ending import how_ended
 from cdrd.enrich.legview import CONFERENCES, PARKING_APPS, UNSTORED, LegView
 from cdrd.enrich.talk import is_answered
@@ -44,7 +44,7 @@ def _role_among(
 def leg_by_itself(view: LegView) -> CallLeg:
     """The same of a leg that is a call by itself."""
     role = _role(view, is_consultation=view.consulting or view.swapped)
-    return CallLeg(view.leg.acctid or UNSTORED, role, how_ended(view))
+    return made(CallLeg, (view.leg.acctid or UNSTORED, role, how_ended(view)))
 
 
 def _role(view: LegView, *, is_consultation: bool) -> LegRole:

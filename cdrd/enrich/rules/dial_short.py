@@ -86,10 +86,7 @@ def _rung(view: LegView) -> str | None:
 @rule("{dst}, a feature code", directions=NOT_OUTBOUND)
 def feature_code(view: LegView) -> str | None:
     """Feature codes are kept as they were keyed."""
-    if not view.leg.dst:
-        return None
-    feature = view.directory.feature(view.pbx, view.origin.company, view.leg.dst, view.at)
-    return view.leg.dst if feature is not None else None
+    return view.leg.dst if view.leg.dst and view.feature is not None else None
 
 
 @rule("{dst}, without the prefix for an outside line", directions=(OUTBOUND,))

@@ -66,6 +66,12 @@ def local_company(view: LegView) -> CompanyId | None:
 
 def from_outside(view: LegView) -> bool:
     """Whether the leg begins outside: it came by a trunk, or its caller can only be outside."""
+    if view.from_outside is None:
+        view.from_outside = _from_outside(view)
+    return view.from_outside
+
+
+def _from_outside(view: LegView) -> bool:
     kind = view.calling.kind
     if kind is PartyKind.TRUNK:
         return True

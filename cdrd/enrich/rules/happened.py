@@ -102,8 +102,10 @@ def originated(view: LegView) -> Origin | None:
         rung = _of_party(view.other_half.called if first_half else view.called)
         if rung is not None:
             return rung
+    if not first_half or not view.leg.dstchannel:
+        return None
     company = local_company(view)
     exten = view.calling.base.removeprefix("Local/").partition("@")[0]
-    if first_half and view.leg.dstchannel and view.owns(company, exten):
-        return Origin(inside=True, company=company, extension=exten)
-    return None
+    return (
+        Origin(inside=True, company=company, extension=exten) if view.owns(company, exten) else None
+    )

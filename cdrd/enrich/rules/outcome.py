@@ -181,7 +181,7 @@ def parked(view: LegView) -> bool | None:
     leg = view.leg
     if view.parked or leg.lastapp in PARKING_APPS or leg.dcontext == "park-dial":
         return True
-    return True if _uses(view, "park", "park_slots") else None
+    return True if _feature_used(view) in ("park", "park_slots") else None
 
 
 @rule("the call was picked up by another telephone than it rang at", only="linked")
@@ -193,14 +193,13 @@ def picked_up(view: LegView) -> bool | None:
 @rule("{dst} is a code for picking up", called=(PartyKind.NOBODY,))
 def pickup_code(view: LegView) -> bool | None:
     """The row of whoever picks up, or tries to."""
-    return True if view.picks_up or _uses(view, "pickup") else None
+    return True if view.picks_up or _feature_used(view) == "pickup" else None
 
 
-def _uses(view: LegView, *names: str) -> bool:
+def _feature_used(view: LegView) -> str:
     if view.leg.dstchannel or not view.leg.dst:
-        return False
-    feature = view.directory.feature(view.pbx, view.origin.company, view.leg.dst, view.at)
-    return feature is not None and feature.name in names
+        return ""
+    return view.feature.name if view.feature is not None else ""
 
 
 @rule("the PIN of {auth} was accepted", only="noted")

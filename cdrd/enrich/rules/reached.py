@@ -197,11 +197,11 @@ def extension_dialled(view: LegView) -> Reached | None:
 @rule("{dst} is a feature code", called=_UNKNOWN_END)
 def feature_used(view: LegView) -> Reached | None:
     """Who dials a feature code reaches the own PBX."""
-    company = view.origin.company
-    feature = view.directory.feature(view.pbx, company, view.leg.dst, view.at)
-    if feature is None or not view.origin.inside:
+    origin = view.origin
+    feature = view.feature if origin.inside else None
+    if feature is None:
         return None
-    return Reached(outside=False, company=company, extension=feature.extension)
+    return Reached(outside=False, company=origin.company, extension=feature.extension)
 
 
 @rule("{dst} is a number of the public network", called=_UNKNOWN_END)
