@@ -40,27 +40,6 @@ def _uncollected() -> Iterator[None]:
         gc.enable()
 
 
-async def _pause() -> None:
-    await asyncio.sleep(_PAUSE)
-
-
-async def _compiled(content: DirectoryVersion) -> Directory:
-    companies = {company.company: company for company in content.companies}
-    found = Compiled()
-    for _ in fill(found, content.entries, companies):
-        await _pause()
-    return Directory(content.version, companies, found)
-
-
-async def _let_go(entries: list[Entry]) -> None:
-    """To free a million at once takes as long as many legs need to be decided."""
-    if entries:
-        await asyncio.sleep(_LAST_USE)
-    while entries:
-        del entries[-_AT_ONCE:]
-        await _pause()
-
-
 async def wait_for(event: asyncio.Event, seconds: float) -> bool:
     """Waits until the event or for that long; whether it was the event."""
     try:
@@ -78,7 +57,9 @@ class InForce:
         self._database = database
         self._replaced = replaced
         self._entries: list[Entry] = []
-        """Those of the directory in use."""
+        """Those of the directory in use, ..."""
+        self._former: list[Entry] = []
+        """... and of the one before it, until they are let go of."""
         self._is_large = False
         self._unloadable = 0
         self._not_waited_for = 0
@@ -101,13 +82,14 @@ class InForce:
         if version > max(self.version, self._unloadable):
             await self._load(version)
         self._looked.set()
+        await self._let_go()
 
     async def _load(self, version: int) -> None:
         """When it fails the last good directory stays in use, and the log and the metrics say so."""
         try:
             with _uncollected():
-                content = await load_directory(self._database, version, pause=_pause)
-                directory = await _compiled(content)
+                content = await load_directory(self._database, version, pause=self._pause)
+                directory = await self._compiled(content)
                 self._is_large = len(content.entries) > _MANY
                 if self._is_large:
                     # no pass ever looks at it; nothing in it refers in a circle: it goes with its last user
@@ -125,8 +107,26 @@ class InForce:
         self.directory = directory
         _log.info("directory_loaded", version=version, entries=len(content.entries))
         self._replaced()
-        former, self._entries = self._entries, list(content.entries)
-        await _let_go(former)
+        self._former, self._entries = self._entries, list(content.entries)
+
+    async def _pause(self) -> None:
+        """Between two steps others have their turn; where one is in use already, they come first."""
+        await asyncio.sleep(_PAUSE if self.directory else 0)
+
+    async def _compiled(self, content: DirectoryVersion) -> Directory:
+        companies = {company.company: company for company in content.companies}
+        found = Compiled()
+        for _ in fill(found, content.entries, companies):
+            await self._pause()
+        return Directory(content.version, companies, found)
+
+    async def _let_go(self) -> None:
+        """To free a million entries at once takes as long as many legs need to be decided."""
+        if len(self._former) > _MANY:
+            await asyncio.sleep(_LAST_USE)
+        while self._former:
+            del self._former[-_AT_ONCE:]
+            await self._pause()
 
     async def wait(self, version: int, seconds: float) -> None:
         """Waits a little for a version to be loaded, and only once; without any directory, each time.

@@ -127,10 +127,12 @@ class _Stage:
         self._stopping = stopping
         async with asyncio.TaskGroup() as tasks:
             works = (partial(self._work, beat), self._help, self._hear, self._settle)
-            for turn in (self._listen, self._follow, *works):
+            for turn in (self._listen, *works):
                 tasks.create_task(self._keep(turn))
+            following = tasks.create_task(self._keep(self._follow))
             await stopping.wait()
-            for waited_for in (self._wake, self._backlog, self._heard, self._in_force.wanted):
+            following.cancel()  # it only reads, and may be in the middle of a million entries
+            for waited_for in (self._wake, self._backlog, self._heard):
                 waited_for.set()
 
     async def _keep(self, turn: Callable[[], Awaitable[None]]) -> None:
