@@ -120,6 +120,12 @@ async def _move_position(connection: Any, batch: Batch, *, stored: int) -> FileI
             batch.family, stored=stored, suspended=len(batch.rejected), duplicates=duplicates
         )._asdict(),
     }
+    file = {
+        "path": as_text(position.path),
+        "state": position.state.value,
+        "sha256": position.sha256,
+        "header": position.header,
+    }
     fence = {
         "source_id": claim.source_id,
         "epoch": claim.epoch,
@@ -130,33 +136,21 @@ async def _move_position(connection: Any, batch: Batch, *, stored: int) -> FileI
             await refuse_begun_elsewhere(connection, claim.source_id, position.mark)
         file_id = await statement("create_file").value(
             connection,
-            path=as_text(position.path),
             head_length=position.mark.head_length,
             head_digest=position.mark.head_digest,
-            state=position.state.value,
-            sha256=position.sha256,
             like_file_id=position.like,
-            header=position.header,
+            **file,
             **fence,
         )
         if file_id is not None:
             await statement("create_position").rows(connection, file_id=file_id, **values)
     else:
         file_id = await statement("advance_position").value(
-            connection, expected=batch.expected, file_id=position.file_id, **fence, **values
+            connection, expected=batch.expected, file_id=position.file_id, **file, **fence, **values
         )
     if file_id is None:
         raise Conflict(
             f"{position.path}: another daemon collects from this source now, or has stored this part"
-        )
-    if position.file_id is not None:
-        await statement("note_file").rows(
-            connection,
-            file_id=file_id,
-            path=as_text(position.path),
-            state=position.state.value,
-            sha256=position.sha256,
-            header=position.header,
         )
     return FileId(file_id)
 

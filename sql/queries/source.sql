@@ -87,37 +87,52 @@ VALUES (
     :records, :legs, :events, :carrier_rows, :suspended, :duplicates
 );
 
--- name: advance_position(source_id, epoch, keyed, expected, file_id, physical, byte_offset, line, tail, seen_size, seen_mtime_ns, unread_bytes, records, legs, events, carrier_rows, suspended, duplicates)
+-- name: advance_position(source_id, epoch, keyed, expected, file_id, physical, byte_offset, line, tail, seen_size, seen_mtime_ns, unread_bytes, records, legs, events, carrier_rows, suspended, duplicates, path, state, sha256, header)
 -- Moves a position on from where the caller believes it is; no row when it is not there, when the file is of
--- another source, or as above.
-UPDATE position
-SET
-    physical = :physical,
-    byte_offset = :byte_offset,
-    line = :line,
-    tail = :tail,
-    seen_size = :seen_size,
-    seen_mtime_ns = :seen_mtime_ns,
-    unread_bytes = :unread_bytes,
-    records = position.records + :records,
-    legs = position.legs + :legs,
-    events = position.events + :events,
-    carrier_rows = position.carrier_rows + :carrier_rows,
-    suspended = position.suspended + :suspended,
-    duplicates = position.duplicates + :duplicates,
-    updated_at = now()
-FROM (
-    SELECT source_id
-    FROM source
-    WHERE source_id = :source_id AND epoch = :epoch AND keyed <= :keyed::boolean
-    FOR SHARE
-) AS claim
-JOIN file USING (source_id)
-WHERE
-    file.file_id = :file_id
-    AND position.file_id = file.file_id
-    AND position.byte_offset = :expected
-RETURNING position.file_id;
+-- another source, or as above. And the path the file was last seen at, and what is known of it by now.
+WITH moved AS (
+    UPDATE position
+    SET
+        physical = :physical,
+        byte_offset = :byte_offset,
+        line = :line,
+        tail = :tail,
+        seen_size = :seen_size,
+        seen_mtime_ns = :seen_mtime_ns,
+        unread_bytes = :unread_bytes,
+        records = position.records + :records,
+        legs = position.legs + :legs,
+        events = position.events + :events,
+        carrier_rows = position.carrier_rows + :carrier_rows,
+        suspended = position.suspended + :suspended,
+        duplicates = position.duplicates + :duplicates,
+        updated_at = now()
+    FROM (
+        SELECT source_id
+        FROM source
+        WHERE source_id = :source_id AND epoch = :epoch AND keyed <= :keyed::boolean
+        FOR SHARE
+    ) AS claim
+    JOIN file USING (source_id)
+    WHERE
+        file.file_id = :file_id
+        AND position.file_id = file.file_id
+        AND position.byte_offset = :expected
+    RETURNING position.file_id
+),
+
+noted AS (
+    UPDATE file
+    SET
+        path = :path,
+        state = :state,
+        sha256 = coalesce(:sha256, sha256),
+        header = coalesce(:header, header)
+    FROM moved
+    WHERE file.file_id = moved.file_id AND (path, state) IS DISTINCT FROM (:path, :state)
+)
+
+SELECT file_id FROM moved;
 
 -- name: correct_position(file_id, records, legs, events, carrier_rows, suspended, duplicates)!
 -- What became of a file's records after all, as differences.
@@ -144,12 +159,6 @@ SET
     suspended = so_far.suspended + excluded.suspended,
     duplicates = so_far.duplicates + excluded.duplicates,
     updated_at = now();
-
--- name: note_file(file_id, path, state, sha256, header)!
--- The path a file was last seen at, and what is known of it by now.
-UPDATE file
-SET path = :path, state = :state, sha256 = coalesce(:sha256, sha256), header = coalesce(:header, header)
-WHERE file_id = :file_id AND (path, state) IS DISTINCT FROM (:path, :state);
 
 -- name: source_status()
 -- What `cdrd status` shows of every source. Its records are those of its files and those without a file.
