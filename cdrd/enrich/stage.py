@@ -315,7 +315,7 @@ class _Stage:
             quiet=self._settings.settle_after,
             late=known.waited >= self._late,
         )
-        await self._know_pbxs(connection, claimed, known)
+        await self._know_pbxs(connection, (*claimed, *heard), known)
         gathering = Gathering(connection, known, self._settings.lookback_legs, self._pbxs)
         again = known.claimed_from == NOTHING_CLAIMED
         gathered = await gathering.gather(claimed, heard, again=again)
@@ -333,11 +333,11 @@ class _Stage:
             metrics.attributions.labels(outcome).inc(count)
         return in_force <= known.directory_version
 
-    async def _know_pbxs(self, connection: Any, claimed: Sequence[Leg], known: Known) -> None:
+    async def _know_pbxs(
+        self, connection: Any, told: Sequence[Leg | CelEvent], known: Known
+    ) -> None:
         """Whoever decides with what is known up to an event has to have looked for events up to it."""
-        if known.seen_event_id > self._pbxs_at and any(
-            leg.pbx not in self._pbxs for leg in claimed
-        ):
+        if known.seen_event_id > self._pbxs_at and any(one.pbx not in self._pbxs for one in told):
             self._pbxs |= await pbxs_heard(connection)
             self._pbxs_at = max(self._pbxs_at, known.seen_event_id)
 
