@@ -1,4 +1,4 @@
-"""The events of queues are read into visits: who waited where and for how long, who was rung, how it ended.
+"""The events of queues are read into visits: who waited where and for how long, and how it ended.
 
 A visit is known by its queue and by when it began. The channel of the caller is not enough: it may wait in
 one queue twice, and who is transferred into a queue takes the place of another channel, so that CONNECT has
@@ -7,20 +7,21 @@ another callid than ENTERQUEUE. Every event that ends the waiting counts the sec
 An event may come twice: queue_log has whole seconds, the manager interface (AMI) parts of them. On AMI
 Asterisk says ABANDON also of a caller whose time was up, who was withdrawn, or for whom no member was left:
 so it yields to any other reason.
-What is not in the table below, events of `QueueLog()` among it, tells nothing of a visit.
+What is not in the table below, as who was rung in vain and events of `QueueLog()`, tells nothing of a visit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from cdrd.beside import QueueEvent
 from cdrd.calls import LeaveReason
 from cdrd.decode.queue_fields import named
-from cdrd.enrich.visits import Ring, Visit
+from cdrd.enrich.visits import Visit
 
 _ROUNDING: Final = timedelta(seconds=2)
 """By so much the begin of a visit may be missed: both its time and the seconds counted are cut."""
@@ -30,6 +31,11 @@ _SAME_CUT: Final = timedelta(seconds=1.2)
 """And where one of their times is cut to the second; Asterisk takes both, one a little after the other."""
 _LONGEST: Final = 9
 """Digits of a number of seconds."""
+_MOST_TOGETHER: Final = 100
+"""So many visits of one call to one queue are looked at to find the one that an event is of."""
+_STILL_WAITING: Final = datetime.max.replace(tzinfo=UTC)
+_LONGEST_WAIT: Final = timedelta(days=10_000)
+"""Longer than this is no wait but a clock that was wrong; and no column has room for it."""
 
 
 def hear_queue(events: Iterable[QueueEvent]) -> tuple[Visit, ...]:
@@ -54,13 +60,12 @@ class _Waiting:
     agent: str | None = None
     waited: int | None = None
     talked: int | None = None
-    rings: list[Ring] = field(default_factory=list)
 
     def visit(self) -> Visit:
         """What is known of it."""
         left = self.connected or self.left
         waited = self.waited
-        if waited is None and left is not None:
+        if waited is None and left is not None and left - self.entered <= _LONGEST_WAIT:
             waited = max(0, int((left - self.entered).total_seconds()))
         return Visit(
             self.queue,
@@ -71,26 +76,22 @@ class _Waiting:
             self.agent,
             waited,
             self.talked,
-            tuple(sorted(self.rings, key=_ring_in_time)),
         )
-
-
-def _ring_in_time(ring: Ring) -> tuple[datetime, str, int]:
-    return ring.until, ring.agent, ring.milliseconds
 
 
 class _Hearing:
     """The visits heard of so far."""
 
     def __init__(self) -> None:
-        self._visits: list[_Waiting] = []
+        self._visits: dict[str, list[_Waiting]] = {}
+        """By queue, in the order in which they began."""
 
     def visits(self) -> tuple[Visit, ...]:
-        ordered = sorted(self._visits, key=_began)
-        return tuple([waiting.visit() for waiting in ordered])
+        found = [waiting.visit() for visits in self._visits.values() for waiting in visits]
+        return tuple(sorted(found, key=_in_time))
 
     def entered(self, event: QueueEvent) -> None:
-        for waiting in self._of(event):
+        for waiting in self._near(event, event.eventtime):
             if _is_once(waiting.entered, event.eventtime) and event.callid in waiting.callids:
                 return
         self._begin(event, event.eventtime)
@@ -128,27 +129,15 @@ class _Hearing:
         if waiting is not None and waiting.left is None:
             waiting.left = event.eventtime
 
-    def rang(self, event: QueueEvent) -> None:
-        milliseconds = _seconds(event, "ring_milliseconds") or 0
-        waiting = self._waiting_at(event, since=timedelta(milliseconds=milliseconds))
-        if waiting is None:
-            return
-        ring = Ring(
-            event.agent, event.eventtime, milliseconds, cancelled=event.event == "RINGCANCELED"
-        )
-        if not any(_is_same(ring, other) for other in waiting.rings):
-            waiting.rings.append(ring)
-
-    def _of(self, event: QueueEvent) -> list[_Waiting]:
-        """The visits of the event's queue, those of its channel first."""
-        mine = [waiting for waiting in self._visits if waiting.queue == event.queue]
-        return sorted(
-            mine, key=lambda waiting: (event.callid not in waiting.callids, waiting.entered)
-        )
+    def _near(self, event: QueueEvent, began: datetime) -> Sequence[_Waiting]:
+        """The visits of the event's queue that may have begun then."""
+        visits = self._visits.get(event.queue, [])
+        first = bisect_left(visits, began - _ROUNDING, key=_began)
+        return visits[first : bisect_right(visits, began + _ROUNDING, key=_began)]
 
     def _begin(self, event: QueueEvent, at: datetime) -> _Waiting:
         waiting = _Waiting(event.queue, at, [event.callid])
-        self._visits.append(waiting)
+        insort(self._visits.setdefault(event.queue, []), waiting, key=_began)
         return waiting
 
     def _began_at(self, event: QueueEvent, seconds: int | None) -> _Waiting:
@@ -157,7 +146,7 @@ class _Hearing:
             waiting = self._waiting_at(event)
             return waiting or self._begin(event, event.eventtime)
         began = event.eventtime - timedelta(seconds=seconds)
-        near = [one for one in self._of(event) if abs(one.entered - began) <= _ROUNDING]
+        near = self._near(event, began)
         mine = [one for one in near if event.callid in one.callids] or near
         if not mine:
             return self._begin(event, began)
@@ -166,31 +155,31 @@ class _Hearing:
             found.callids.append(event.callid)
         return found
 
-    def _waiting_at(self, event: QueueEvent, since: timedelta = timedelta(0)) -> _Waiting | None:
-        """Who waited in the queue when the event happened, and so long before; of several who came last."""
-        at = event.eventtime
-        there = [
-            waiting
-            for waiting in self._of(event)
-            if waiting.entered <= at - since + _SAME_CUT and at <= _until(waiting, at) + _SAME_CUT
-        ]
-        mine = [waiting for waiting in there if event.callid in waiting.callids] or there
-        return max(mine, key=_began) if mine else None
+    def _waiting_at(self, event: QueueEvent) -> _Waiting | None:
+        """Who waited in the queue when the event happened; of several who came last."""
+        at, there = event.eventtime, None
+        visits = self._visits.get(event.queue, [])
+        upto = bisect_right(visits, at + _SAME_CUT, key=_began)
+        for waiting in reversed(visits[max(0, upto - _MOST_TOGETHER) : upto]):
+            if at <= _until(waiting, at) + _SAME_CUT:
+                if event.callid in waiting.callids:
+                    return waiting
+                there = there or waiting
+        return there
 
 
 def _began(waiting: _Waiting) -> datetime:
     return waiting.entered
 
 
+def _in_time(visit: Visit) -> tuple[datetime, datetime]:
+    """Of two that began in the same second the one that ended first was the first."""
+    return visit.entered, visit.left or _STILL_WAITING
+
+
 def _until(waiting: _Waiting, at: datetime) -> datetime:
     """When the waiting ended; it has not where nothing tells."""
     return waiting.connected or waiting.left or at
-
-
-def _is_same(one: Ring, other: Ring) -> bool:
-    """Whether an attempt to reach a member came twice."""
-    told = one.agent == other.agent and one.milliseconds == other.milliseconds
-    return told and one.cancelled == other.cancelled and _is_once(one.until, other.until)
 
 
 def _is_once(one: datetime, other: datetime) -> bool:
@@ -226,8 +215,6 @@ _TELL: Final[dict[str, Callable[[_Hearing, QueueEvent], None]]] = {
     "WITHDRAW": _Hearing.left,
     "ABANDON": _Hearing.left,
     "QueueCallerLeave": _Hearing.gone,
-    "RINGNOANSWER": _Hearing.rang,
-    "RINGCANCELED": _Hearing.rang,
 }
 """In the order in which they are listened to: what says most of a visit comes first."""
 

@@ -9,16 +9,6 @@ from typing import NamedTuple
 from cdrd.calls import LeaveReason
 
 
-class Ring(NamedTuple):
-    """A member was rung and did not answer."""
-
-    agent: str
-    until: datetime
-    milliseconds: int
-    cancelled: bool
-    """The caller left, or another member answered, meanwhile."""
-
-
 class Visit(NamedTuple):
     """A caller waited in a queue."""
 
@@ -36,7 +26,6 @@ class Visit(NamedTuple):
     """Whole seconds."""
     talked: int | None
     """Whole seconds with that member, until either hung up or the caller was handed on."""
-    rings: tuple[Ring, ...]
 
 
 def telling_visit(visits: Sequence[Visit]) -> Visit | None:
