@@ -103,27 +103,39 @@ class _Deciding:
         self.oversized: list[str] = []
 
     def is_heard(self, group: CallGroup, ids: set[tuple[str, str]]) -> bool:
-        """Whether any of its channels is one of those of which something was heard."""
+        """Whether any of its channels is one of those of which something was heard.
+
+        What is too large is no call: no event is told of its legs.
+        """
+        if len(group.legs) > MOST_LEGS_OF_CALL:
+            return False
         if any((e.pbx, n) in ids for e in group.events for n in (e.uniqueid, e.linkedid)):
             return True
         queued = queue_events_of(group.legs, group.events, self._callers)
         return any((event.pbx, event.callid) in ids for event in queued)
 
     def take(self, group: CallGroup, claimed: Sequence[Leg]) -> None:
-        legs = group.legs
-        if len(legs) == 1:
-            self._one(legs, group.events)
-        elif len(legs) > MOST_LEGS_OF_CALL:
+        legs, events = group.legs, group.events
+        if len(legs) > MOST_LEGS_OF_CALL:
             self.oversized.append(str(call_name(legs[0])))
             for leg in claimed:
-                self._one([leg], ())
+                self._one([leg], (), ())
+            return
+        said = queue_events_of(legs, events, self._callers) if self._callers else ()
+        if len(legs) == 1:
+            self._one(legs, events, said)
         else:
             newest = max(map(acctid_of, claimed))
             legs.sort(key=acctid_of)
-            self._one(legs, group.events, upto=newest)
+            self._one(legs, events, said, upto=newest)
 
     def _one(
-        self, legs: Sequence[Leg], events: Sequence[CelEvent], *, upto: AcctId | None = None
+        self,
+        legs: Sequence[Leg],
+        events: Sequence[CelEvent],
+        said: Sequence[QueueEvent],
+        *,
+        upto: AcctId | None = None,
     ) -> None:
         try:
             decided = self._decide(legs, events)
@@ -132,22 +144,22 @@ class _Deciding:
         except Exception as error:  # noqa: BLE001 - a rule may fail in any way, and only its call pays
             self.faults.append(Fault([*map(acctid_of, legs)], error, parked=not events))
             if events:
-                self._one(legs, (), upto=upto)
+                self._one(legs, (), said, upto=upto)
                 return
             decided = parked(map(acctid_of, legs))
-        if self._callers:
-            decided = self._told_by_queue(decided, legs, events)
+        if said:
+            decided = self._told_by_queue(decided, legs, said)
         if upto is not None:
             older = [one for one in decided.attributions if one.acctid <= upto]
             decided = decided._replace(attributions=older)
         self.decided.append(decided)
 
     def _told_by_queue(
-        self, decided: Decided, legs: Sequence[Leg], events: Sequence[CelEvent]
+        self, decided: Decided, legs: Sequence[Leg], said: Sequence[QueueEvent]
     ) -> Decided:
         """Events that fail take nothing from the call but what they would tell of it."""
         try:
-            return told_by_queue(decided, legs, queue_events_of(legs, events, self._callers))
+            return told_by_queue(decided, legs, said)
         except Exception as error:  # noqa: BLE001 - as of a rule: only the row of its call pays
             self.faults.append(Fault([*map(acctid_of, legs)], error, parked=False))
             return decided

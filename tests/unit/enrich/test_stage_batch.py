@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from support.legs import START
 from support.legs import leg as unstored
 
-from cdrd.beside import CelEvent
+from cdrd.beside import CelEvent, QueueEvent
 from cdrd.enrich.batch import MOST_LEGS_OF_CALL, Gathered, decide_calls
 from cdrd.records import AcctId, Attribution, Leg, UnattributedReason
 from cdrd.store.decided import Decided
@@ -112,3 +112,15 @@ def test_legs_that_all_bear_one_name_are_no_call() -> None:
     assert written(legs[-2:], legs[:-2]) == {2000: "2000", 1999: "1999"}
 
     assert len(written(legs[-2:], legs[1:-2])) == MOST_LEGS_OF_CALL
+
+
+def test_no_event_of_a_name_that_too_many_legs_bear_is_told_of_each_of_them() -> None:
+    """Nor does one decide them all again: each is decided without events."""
+    legs = [leg(n, "constant") for n in range(MOST_LEGS_OF_CALL + 1)]
+    said = QueueEvent(START, "constant", "support", "NONE", "ENTERQUEUE", (), "hq")
+    heard = CelEvent(START, "", "constant", "constant", "", pbx="hq")
+    decisions = decide_calls(legs[-1:], Gathered(legs[:-1], queued=[said]), together)
+    again = decide_calls((), Gathered(legs, queued=[said]), together, heard=[heard])
+
+    assert [(call.events, len(call.attributions)) for call in decisions.calls] == [(0, 1)]
+    assert again.calls == []
