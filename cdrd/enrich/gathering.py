@@ -19,7 +19,7 @@ MOST_HOPS = 4
 MOST_OTHERS = 10_000
 """Other legs of a batch's calls that are asked for at once."""
 MOST_EVENTS = 20_000
-"""Channel events that are asked for at once. A single call that has more is decided without."""
+"""Events that are asked for at once. A single call that has more is decided without."""
 NEAR = 5000
 """Legs before and after one that names a channel, among which the channel's other legs are looked for."""
 _MOST_NEAR = 50_000
@@ -154,7 +154,7 @@ class Gathering:
             )
 
         found = await _in_pieces(ask, list(self._asked), MOST_EVENTS)
-        return [event for _, piece in found if len(piece) < MOST_EVENTS for event in piece]
+        return [event for piece in self._looked_at(found) for event in piece]
 
     async def _events_of(self, names: Sequence[str]) -> Sequence[CelEvent]:
         within = self._recent_events()
@@ -165,14 +165,18 @@ class Gathering:
             )
 
         more: dict[EventId, CelEvent] = {}
-        for some, piece in await _in_pieces(ask, names, MOST_EVENTS):
-            if len(piece) < MOST_EVENTS:
-                more |= piece
-            else:
-                self.endless += some
+        for piece in self._looked_at(await _in_pieces(ask, names, MOST_EVENTS)):
+            more |= piece
         new = {number: event for number, event in more.items() if number not in self._events}
         self._events |= new
         return list(new.values())
+
+    def _looked_at(self, pieces: Sequence[tuple[Sequence[str], _Found]]) -> list[_Found]:
+        """Those that are whole; whoever has more is named."""
+        self.endless += [
+            name for names, piece in pieces if len(piece) >= MOST_EVENTS for name in names
+        ]
+        return [piece for _, piece in pieces if len(piece) < MOST_EVENTS]
 
 
 def _outside(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 from support.captured import channel_event_rows, custom_rows, queue_event_rows
 from support.commands import told
 from support.events import queue_stored
@@ -200,6 +201,24 @@ async def test_queue_events_that_were_written_twice_are_told_once(database: Data
         await nothing_waits(database)
 
     assert await ask(database, ROW) == EXPECTED
+
+
+async def test_a_caller_with_more_queue_events_than_are_looked_at_has_none_and_the_log_says_so(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others of the same batch keep theirs."""
+    monkeypatch.setattr("cdrd.enrich.gathering.MOST_EVENTS", 6)
+    many = {call for call, *_ in EXPECTED if len(queued(call)) >= 6}
+    async with sources(database) as (legs, queues):
+        await queues(queue_event_rows("main"))
+        await legs(custom_rows("main"))
+        with capture_logs() as logs:
+            async with running(database):
+                await nothing_waits(database)
+
+    assert await ask(database, ROW) == [row for row in EXPECTED if row[0] not in many]
+    told = {entry["call"] for entry in logs if entry["event"] == "call_too_large"}
+    assert told == many != set()
 
 
 async def test_callers_of_another_pbx_are_not_mixed_up(database: Database) -> None:
