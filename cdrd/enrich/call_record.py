@@ -25,7 +25,6 @@ from cdrd.enrich.legview import INBOUND, NOBODY_DIALS, ONNET, OUTBOUND, LegView
 from cdrd.enrich.roles import call_legs, is_sent_on, leg_by_itself
 from cdrd.enrich.rules.numbers import outside_number
 from cdrd.enrich.talk import (
-    answered_at,
     answered_leg,
     is_answered,
     leg_answered_at,
@@ -73,7 +72,7 @@ def build_whole_call(views: Sequence[LegView], heard: Heard) -> CallRecord:
         direction=_direction(views),
         started=min([first.at, *begun]) if begun else min(view.at for view in views),
         rang=rang_at(views, heard),
-        answered=answered_at(views),
+        answered=leg_answered_at(answered_first) if answered_first is not None else None,
         ended=max(ends) if ends and confidence is Confidence.EVENTS else last.ended,
         talk_seconds=talk_seconds(views, heard),
         end_reason=_end_reason(views, last),

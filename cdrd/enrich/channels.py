@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from typing import Final, NamedTuple
+
+from cdrd.calls import made
 
 LONGEST_LASTDATA: Final = 79
 """Asterisk cuts lastdata here (in bytes), so the last target of a longer one is not what was dialled."""
@@ -13,7 +14,8 @@ _MASKS: Final = ("AsyncGoto/", "Bridge/", "Parked/", "Transfered/")
 """What Asterisk puts before the name of a channel that another one has taken the place of."""
 _NAMED_TECHS: Final = frozenset({"PJSIP", "SIP", "SCCP"})
 """Where the channel has the name that was dialled; that of a DAHDI group or an IAX2 host need not."""
-_LOCAL: Final = re.compile(r"Local/(.+)-([0-9a-f]+);([12])", re.DOTALL)
+_HEXADECIMAL: Final = "0123456789abcdef"
+_SERIAL_DIGITS: Final = 8
 
 
 def channel_base(channel: str) -> str:
@@ -49,8 +51,22 @@ def local_half(channel: str) -> LocalHalf | None:
     """Which Local channel this is an end of, or None where it is no Local channel."""
     if not channel.startswith("Local/"):
         return None
-    match = _LOCAL.fullmatch(channel)
-    return LocalHalf(f"{match[1]}-{match[2]}", match[3]) if match else None
+    pair, _, half = channel.removeprefix("Local/").rpartition(";")
+    name, _, number = pair.rpartition("-")
+    if half not in ("1", "2") or not name or not number or number.strip(_HEXADECIMAL):
+        return None
+    return made(LocalHalf, (pair, half))
+
+
+def whole(channel: str) -> str:
+    """One name for both ends of a Local channel."""
+    return channel[:-2] if channel.endswith((";1", ";2")) else channel
+
+
+def is_serial(channel: str) -> bool:
+    """Whether its name ends in Asterisk's serial number, which no other channel has: `PJSIP/101-0000002a`."""
+    name, _, serial = whole(channel).rpartition("-")
+    return bool(name) and len(serial) >= _SERIAL_DIGITS and not serial.strip(_HEXADECIMAL)
 
 
 class Target(NamedTuple):

@@ -60,7 +60,7 @@ class Directory:
     ) -> None:
         self.version = version
         self.companies = companies
-        self.agreements: Mapping[CompanyId | None, Mapping[str, str]] = {
+        self.agreements: dict[CompanyId | None, Mapping[str, str]] = {
             key: company.pays for key, company in companies.items() if company.pays
         }
         """Who pays instead, by situation, of the companies that agreed on something."""

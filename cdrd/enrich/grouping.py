@@ -16,14 +16,21 @@ A conference joins nobody: its rows pair callers who each called by themselves, 
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from cdrd.beside import CelEvent
-from cdrd.enrich.channels import channel_base, is_replaced, local_half, parse_dial, unmasked
+from cdrd.enrich.channels import (
+    channel_base,
+    is_replaced,
+    is_serial,
+    local_half,
+    parse_dial,
+    unmasked,
+    whole,
+)
 from cdrd.enrich.heard import said
 from cdrd.enrich.legview import CONFERENCES, DIALLING_APPS
 from cdrd.records import Leg
@@ -34,8 +41,6 @@ TOUCHING: Final = timedelta(seconds=1)
 _LONGEST_CALL: Final = 12 * 3600
 """Seconds. A channel that seems older than this has a uniqueid that means something else."""
 
-_SERIAL: Final = re.compile(r".+-[0-9a-f]{8,}(;[12])?", re.DOTALL)
-_BORN: Final = re.compile(r"(?:.*-)?([0-9]{9,11})\.[0-9]+", re.DOTALL)
 _NAMED: Final = ("transferee_channel", "transfer_target_channel", "channel2", "pickup_channel")
 """Keys of an event's JSON, followed by `_name`, `_uniqueid` or nothing; old versions write names only."""
 
@@ -156,7 +161,7 @@ class _Calls:
         mentions: defaultdict[tuple[str, str], list[_Mention]] = defaultdict(list)
         for pbx, name, mention in (*self._said_by_legs(wanted), *self._said_by_events()):
             if name in wanted:
-                mentions[pbx, _whole(name)].append(mention)
+                mentions[pbx, whole(name)].append(mention)
         for of_one_name in mentions.values():
             self._join_touching(sorted(of_one_name))
 
@@ -164,10 +169,8 @@ class _Calls:
         for node, leg in enumerate(self._legs):
             name = unmasked(leg.channel)
             if name in wanted:
-                born = _born(leg)
-                begun = leg.calldate if born is None else datetime.fromtimestamp(born, UTC)
-                begin = min(leg.calldate, begun)
-                yield leg.pbx, name, _Mention(begin, _ended(leg), node)
+                begun = leg.calldate - timedelta(seconds=max(0, _age(leg)))
+                yield leg.pbx, name, _Mention(begun, _ended(leg), node)
             if leg.dstchannel in wanted and leg.lastapp not in CONFERENCES:
                 yield leg.pbx, leg.dstchannel, _Mention(leg.calldate, _ended(leg), node)
 
@@ -220,7 +223,7 @@ def _names_said(event: CelEvent) -> Iterator[str]:
     for key in _NAMED:
         if not said(event, f"{key}_uniqueid"):
             names += [said(event, f"{key}_name"), said(event, key)]
-    yield from (name for name in names if _SERIAL.fullmatch(name))
+    yield from (name for name in names if is_serial(name))
 
 
 def _channels_wanted(leg: Leg) -> Sequence[str]:
@@ -236,7 +239,7 @@ def _channels_wanted(leg: Leg) -> Sequence[str]:
         wanted += [name for name in (leg.channel, leg.dstchannel) if name.startswith("Local/")]
     if not wanted:
         return ()
-    return [half for name in wanted if _SERIAL.fullmatch(name) for half in _halves(unmasked(name))]
+    return [half for name in wanted if is_serial(name) for half in _halves(unmasked(name))]
 
 
 def _halves(name: str) -> tuple[str, ...]:
@@ -258,23 +261,25 @@ def _took_another_s_place(leg: Leg) -> bool:
 
 def _called_before(leg: Leg) -> bool:
     """Whether the channel is older than its leg: it was called before it called, or has an earlier leg."""
-    born = _born(leg)
-    return born is not None and leg.calldate.timestamp() > born + 1
+    return _age(leg) > 1
 
 
 def _ended(leg: Leg) -> datetime:
     return leg.enddate or leg.calldate + timedelta(seconds=leg.duration)
 
 
-def _born(leg: Leg) -> int | None:
-    """The second in which Asterisk made the leg's channel, which its uniqueid begins with."""
-    match = _BORN.fullmatch(leg.uniqueid) if leg.uniqueid else None
-    if match is None:
-        return None
-    born = int(match[1])
-    return born if abs(leg.calldate.timestamp() - born) <= _LONGEST_CALL else None
+def _age(leg: Leg) -> float:
+    """For how many seconds the leg's channel had been there: its uniqueid begins with when it was made.
+
+    0 where the uniqueid means something else.
+    """
+    made_at, _, serial = (leg.uniqueid or "").rpartition(".")
+    born = made_at.rpartition("-")[2]
+    if len(born) not in (9, 10, 11) or not _is_digits(born) or not _is_digits(serial):
+        return 0  # no second since 1970, and no number of a channel
+    age = leg.calldate.timestamp() - int(born)
+    return age if abs(age) <= _LONGEST_CALL else 0
 
 
-def _whole(name: str) -> str:
-    """One name for both ends of a Local channel."""
-    return name[:-2] if name.endswith((";1", ";2")) else name
+def _is_digits(text: str) -> bool:
+    return text.isdigit() and text.isascii()

@@ -104,32 +104,54 @@ class PatternTable(Generic[Item]):
         return self._ordered
 
 
+class _Blocks(Generic[Item]):
+    """Blocks of numbers of one length, by the prefix that they have in common."""
+
+    __slots__ = ("_by_prefix", "_lengths")
+
+    def __init__(self) -> None:
+        self._by_prefix: dict[str, list[Item]] = {}
+        self._lengths: list[int] = []
+        """Those of the prefixes, the longest first."""
+
+    def add(self, prefix: str, item: Item) -> None:
+        """Only while the table is built."""
+        if len(prefix) not in self._lengths:
+            self._lengths.append(len(prefix))
+            self._lengths.sort(reverse=True)
+        self._by_prefix.setdefault(prefix, []).append(item)
+
+    def find(self, number: str) -> list[Item]:
+        """Everything that holds the number, the smallest block first."""
+        found: list[Item] = []
+        for length in self._lengths:
+            items = self._by_prefix.get(number[:length])
+            if items is not None:
+                found += items
+        return found
+
+
 class NumberTable(Generic[Item]):
-    """Numbers and blocks of numbers. A look-up costs at most one dictionary access per digit."""
+    """Numbers and blocks of numbers. A look-up costs one dictionary access per length of prefix in use."""
 
     __slots__ = ("_blocks", "_single")
 
     def __init__(self) -> None:
         self._single: _Keyed[Item] = _Keyed()
-        self._blocks: dict[int, dict[str, list[Item]]] = {}
+        self._blocks: dict[int, _Blocks[Item]] = {}
 
     def add(self, span: Span, item: Item) -> None:
         """Only while the table is built."""
         if span.first == span.last:
             self._single.add(span.first, item)
             return
-        block = self._blocks.setdefault(len(span.first), {})
+        length = len(span.first)
+        blocks = self._blocks.get(length) or self._blocks.setdefault(length, _Blocks())
         for prefix in span_prefixes(span):
-            block.setdefault(prefix, []).append(item)
+            blocks.add(prefix, item)
 
     def find(self, number: str) -> Sequence[Item]:
         """Everything that holds the number; a number listed by itself before the blocks it is in."""
         found = self._single.of(number)
-        block = self._blocks.get(len(number))
-        if block:
-            found = [*found]
-            for length in range(len(number), -1, -1):
-                items = block.get(number[:length])
-                if items is not None:
-                    found += items
-        return found
+        blocks = self._blocks.get(len(number))
+        return found if blocks is None else [*found, *blocks.find(number)]

@@ -31,7 +31,7 @@ def rang_at(views: Sequence[LegView], heard: Heard) -> datetime | None:
 
 
 def answered_leg(views: Sequence[LegView]) -> LegView | None:
-    """The leg of the first party that the caller talked to."""
+    """The leg of the first party that the caller talked to; a menu, a mailbox or a queue is no party."""
     return min((view for view in views if is_answered(view)), key=leg_answered_at, default=None)
 
 
@@ -57,12 +57,6 @@ def _is_the_callers(view: LegView) -> bool:
     extension, origin = view.called.extension, view.origin
     own = extension == origin.extension and view.called.company == origin.company
     return own and extension is not None
-
-
-def answered_at(views: Sequence[LegView]) -> datetime | None:
-    """When the first party answered; a menu, a mailbox or a queue is no party."""
-    leg = answered_leg(views)
-    return leg_answered_at(leg) if leg is not None else None
 
 
 def leg_answered_at(view: LegView) -> datetime:

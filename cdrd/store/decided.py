@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import NamedTuple
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
 
 from cdrd.calls import CallLeg, CallRecord, SettledBy
 from cdrd.errors import RowRefused
@@ -30,6 +30,8 @@ CALL_COLUMNS = (
     *("directory_version", "seen_acctid", "seen_event_id", "revision"),
 )
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+_TWO_DIGITS: Final = [f"{number:02}" for number in range(60)]
+_FOUR_DIGITS: Final = 1000
 _QUOTED = str.maketrans({"\\": "\\\\", '"': '\\"'})
 
 
@@ -139,6 +141,17 @@ def _array(names: Sequence[str]) -> str:
     return '{"' + '","'.join(names) + '"}'
 
 
+def _moment(at: datetime) -> str:
+    """As isoformat() has it, which takes three times as long for whole seconds in UTC."""
+    if at.tzinfo is not UTC or at.microsecond or at.year < _FOUR_DIGITS:
+        return at.isoformat(" ")
+    two = _TWO_DIGITS
+    return (
+        f"{at.year}-{two[at.month]}-{two[at.day]}"
+        f" {two[at.hour]}:{two[at.minute]}:{two[at.second]}+00:00"
+    )
+
+
 def _columns(values: list[object]) -> str:
     """Values as COPY's text format has them, with tabs between."""
     texts = []
@@ -150,12 +163,12 @@ def _columns(values: list[object]) -> str:
             texts.append("\\N")
         elif isinstance(value, str):
             texts.append(value)
-        elif isinstance(value, datetime):
-            if value is not moment:
-                moment, moment_text = value, value.isoformat(" ")
-            texts.append(moment_text)
-        else:
+        elif isinstance(value, int) or not isinstance(value, datetime):
             texts.append(str(value))
+        else:
+            if value is not moment:
+                moment, moment_text = value, _moment(value)
+            texts.append(moment_text)
     told = "\t".join(texts)
     # the usual texts need no look at each of their characters
     if (
