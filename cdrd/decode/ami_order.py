@@ -66,8 +66,9 @@ _NOT_ALWAYS = frozenset(
 )
 _HEAD = ("Event", "Privilege", "Timestamp", "SequenceNumber", "File", "Line", "Func", "SystemName")
 _SHORT_HEAD = ("Event", "Privilege", "Timestamp")
-_CHANNELS = ("Uniqueid", "DestUniqueid")
-_MEMBER = (*_CHANNELS, "Queue", "MemberName")
+_MEMBER = ("Uniqueid", "DestUniqueid", "Queue", "MemberName")
+_CHANNELS = ("Uniqueid", "DestChannel", "DestUniqueid")
+"""What comes after DestChannel is the member's: no Uniqueid among that is the caller's."""
 
 
 class Order(NamedTuple):
@@ -98,7 +99,9 @@ _QUEUE_ORDERS = {
     "QueueCallerAbandon": _some("Uniqueid", "Queue", "Position", "OriginalPosition", "HoldTime"),
     "AgentConnect": _some(*_MEMBER, "HoldTime", "RingTime"),
     # a channel that is gone before this is sent is left out of it
-    "AgentComplete": _some(*_MEMBER, "HoldTime", "TalkTime", "Reason", optional=_CHANNELS),
+    "AgentComplete": _some(
+        *(*_CHANNELS, "Queue", "MemberName", "HoldTime", "TalkTime", "Reason"), optional=_CHANNELS
+    ),
     "AgentDump": _some(*_MEMBER),
     "AgentRingNoAnswer": _some(*_MEMBER, "RingTime"),
     "QueueMemberPause": _some(

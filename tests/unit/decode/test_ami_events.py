@@ -395,3 +395,17 @@ def test_the_end_of_a_talk_may_be_told_when_its_channels_are_gone() -> None:
     assert len(found) == names.total()
     gone = [each for each in found if isinstance(each, QueueEvent) and each.callid == "NONE"]
     assert [(each.event, each.data) for each in gone] == [("COMPLETECALLER", ("1", "3", ""))]
+
+
+def test_the_end_of_a_talk_without_its_caller_is_of_no_channel_that_the_caller_s_name_tells() -> (
+    None
+):
+    """The member's connected line is the caller, who may have a name of two lines."""
+    end = {"HoldTime": "1", "TalkTime": "2", "Reason": "caller"}
+    name = "Mallory\r\nUniqueid: 9.9"
+    member = {"DestChannel": "PJSIP/102-00000001", "DestConnectedLineName": name}
+    gone = {"Privilege": "agent,all", **member, **MEMBER, **end}
+    del gone["Channel"], gone["Uniqueid"]
+
+    assert queue_event("AgentComplete", gone)[0] == "NONE"
+    assert queue_event("AgentComplete", MEMBER | end)[0] == "1.2"
