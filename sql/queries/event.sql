@@ -28,23 +28,29 @@ ORDER BY event_id;
 
 -- name: channels_between(firsts, lasts)
 -- The channels that ranges of event_id tell of, and whom else their events name: as channel events, of each
--- the earliest.
+-- the earliest. In order, so that each range is looked up by itself: joined with a partition of which nothing
+-- is known yet, the whole of it would be compared with every range.
 SELECT
     min(eventtime) AS eventtime, uniqueid, linkedid,
     CASE WHEN eventtype IN ('ATTENDEDTRANSFER', 'BLINDTRANSFER', 'PICKUP', 'PARK_END') THEN extra END AS extra, pbx
 FROM unnest(:firsts::bigint[], :lasts::bigint[]) AS new (first_event_id, last_event_id)
 CROSS JOIN LATERAL (
-    SELECT * FROM cel_event WHERE event_id BETWEEN new.first_event_id AND new.last_event_id
+    SELECT * FROM cel_event
+    WHERE event_id BETWEEN new.first_event_id AND new.last_event_id
+    ORDER BY event_id
 ) AS event
 JOIN source USING (source_id)
 GROUP BY 2, 3, 4, 5;
 
 -- name: callers_between(firsts, lasts)
--- The callers that queue events in ranges of event_id tell of, as channels: of each the earliest.
+-- The callers that queue events in ranges of event_id tell of, as channels: of each the earliest. In order, as
+-- above.
 SELECT min(eventtime) AS eventtime, callid, pbx
 FROM unnest(:firsts::bigint[], :lasts::bigint[]) AS new (first_event_id, last_event_id)
 CROSS JOIN LATERAL (
-    SELECT * FROM queue_event WHERE event_id BETWEEN new.first_event_id AND new.last_event_id
+    SELECT * FROM queue_event
+    WHERE event_id BETWEEN new.first_event_id AND new.last_event_id
+    ORDER BY event_id
 ) AS said
 JOIN source USING (source_id)
 WHERE callid NOT IN ('NONE', 'MANAGER', 'REALTIME', 'CLI')
