@@ -87,15 +87,14 @@ def attribution_rows(
     last = f"{known.directory_version}\t{known.seen_acctid}\t{known.seen_event_id}\t{known.late}"
     revision = first_revision
     for attribution, call_id in attributions:
-        # whatever a rule has made of them
-        acctid, *properties, rules = tuple[object, ...](attribution)
+        properties = list[object](attribution)[1:-1]  # whatever a rule has made of them
         for value in properties:
             if not (value is None or isinstance(value, (str, bool))):
                 raise RowRefused(f"a property is no text: {value!r}")
         of_call = "\\N" if call_id is None else call_id
         yield (
-            f"{acctid}\t{_columns(properties)}"
-            f"\t{rule_sets[str(rules)]}\t{of_call}\t{last}\t{revision}\n"
+            f"{attribution.acctid}\t{_columns(properties)}"
+            f"\t{rule_sets[attribution.rules]}\t{of_call}\t{last}\t{revision}\n"
         )
         revision += 1
 
