@@ -10,6 +10,7 @@ from cdrd.enrich.channels import (
     Target,
     channel_base,
     channel_number,
+    is_serial,
     local_half,
     parse_dial,
 )
@@ -81,12 +82,13 @@ def test_the_more_specific_pattern_is_found_first() -> None:
     assert found == ["PJSIP/acme-101", "PJSIP/acme-{ext}", "PJSIP/acme-*", "PJSIP/*"]
 
 
-def test_a_number_by_itself_is_found_before_the_block_it_is_in() -> None:
+def test_a_number_by_itself_is_found_before_the_blocks_it_is_in_the_smallest_first() -> None:
     table: NumberTable[str] = NumberTable()
     table.add(Span("100", "199"), "block")
+    table.add(Span("100", "109"), "small block")
     table.add(Span("101", "101"), "single")
 
-    assert list(table.find("101")) == ["single", "block"]
+    assert list(table.find("101")) == ["single", "small block", "block"]
     assert list(table.find("150")) == ["block"]
     assert list(table.find("1500")) == []
 
@@ -148,6 +150,18 @@ def test_the_halves_of_a_local_channel_know_each_other() -> None:
     assert (one.pair, one.half, two.half) == (two.pair, "1", "2")
     assert local_half("PJSIP/acme-101-0000002a") is None
     assert channel_number("PJSIP/acme-101-0000002a") == 42
+
+
+@pytest.mark.parametrize("channel", ["Local/101@acme", "Local/-0000002f;1", "Local/1@a-2G;1"])
+def test_what_only_looks_like_a_local_channel_has_no_halves(channel: str) -> None:
+    assert local_half(channel) is None
+
+
+def test_only_names_with_asterisks_serial_number_are_never_used_again() -> None:
+    serial = ["PJSIP/acme-101-0000002a", "Local/101@acme-internal-0000002f;2"]
+    other = ["DAHDI/1-1", "IAX2/carrier-77", "PJSIP/acme-101-0000002A", "-0000002a"]
+
+    assert [channel for channel in (*serial, *other) if is_serial(channel)] == serial
 
 
 @pytest.mark.parametrize(
