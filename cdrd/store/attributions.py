@@ -41,8 +41,10 @@ async def write_decisions(connection: Any, decided: Sequence[Decided], known: Kn
     first_revision = await statement("reserve_revisions").value(connection, count=count) - count + 1
     there, directory_version = await _already_decided(connection, attributions)
     basis = Basis(known, await _rule_sets(connection, decided))
-    fresh = [one for one in attributions if one[0].acctid not in there]
-    again = [one for one in attributions if one[0].acctid in there] if there else []
+    fresh, again = attributions, list[Placed]()
+    if there:
+        fresh = [one for one in attributions if one[0].acctid not in there]
+        again = [one for one in attributions if one[0].acctid in there]
     if len(fresh) < _WORTH_COPYING:
         fresh, again = [], attributions
     if fresh:

@@ -165,7 +165,7 @@ def _columns(values: list[object]) -> str:
         elif isinstance(value, int) or not isinstance(value, datetime):
             texts.append(str(value))
         else:
-            if value is not moment:
+            if value != moment:
                 moment, moment_text = value, _moment(value)
             texts.append(moment_text)
     told = "\t".join(texts)
