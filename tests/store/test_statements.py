@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from support.legs import collecting, leg
 
+from cdrd.errors import RowRefused
 from cdrd.store.database import Database
 from cdrd.store.legs import ENRICH
-from cdrd.store.statements import sql_folder, statement, statements
+from cdrd.store.statements import copy_in, sql_folder, statement, statements
 from cdrd.store.work import claim_work, finish_work, prepare_to_decide
 
 HEADER = re.compile(r"^-- name: (\w+)\(([\w, ]*)\)([!$^]?)$", re.MULTILINE)
@@ -155,3 +156,16 @@ async def test_picking_up_work_reads_no_more_than_it_takes(database: Database) -
         seq_scans, rows = await connection.fetchrow(read)
         assert seq_scans == 0
         assert rows <= 2100
+
+
+async def test_a_text_that_is_no_unicode_is_refused_after_what_was_sent_before_it(
+    database: Database,
+) -> None:
+    """Rows are sent in pieces: the server has some of them by then, and keeps none."""
+    async with database.transaction() as connection:
+        await connection.execute("CREATE TEMPORARY TABLE said (word text) ON COMMIT DROP")
+        with pytest.raises(RowRefused, match="no Unicode"):
+            async with connection.transaction():
+                await copy_in(connection, "said", ("word",), ["good\n"] * 5000 + ["\udcff\n"])
+        await copy_in(connection, "said", ("word",), ["later\n"])
+        assert await connection.fetchval("SELECT array_agg(word) FROM said") == ["later"]

@@ -97,7 +97,7 @@ def test_times_remembered_are_bounded() -> None:
             assert times[text].startswith(text)
         except KeyError:
             assert text[5:10] in {"03-29", "10-25", "03-28", "10-31", "03-26", "10-29"}
-        assert len(times) <= 20_000
+        assert len(times) <= 4_000
 
 
 def test_places_of_quotes_remembered_are_bounded() -> None:
