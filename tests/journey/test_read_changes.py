@@ -8,6 +8,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import pytest
 from support.legs import write_attributions
 from support.reading import (
     MORNING,
@@ -22,6 +23,7 @@ from support.reading import (
 from support.waiting import until_blocked
 
 from cdrd.records import AcctId, Attribution
+from cdrd.store import feed
 from cdrd.store.database import Database
 from cdrd.store.work import Known
 
@@ -150,6 +152,24 @@ async def test_changes_come_in_pages_of_any_size(database: Database) -> None:
                 told = await all_changes(served, token, maxRows=most)
                 assert told == (list(range(40, 0, -1)), [])
             assert await all_changes(served, acme, maxRows=most) == ([], list(range(1, 41)))
+
+
+async def test_what_a_reader_has_lost_is_told_before_whatever_changed_later(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row may come back meanwhile: it is not in the answer that says that it is gone."""
+    monkeypatch.setattr(feed, "SLICE", 10)
+    await decided_legs(database, feed.SLICE + 1)
+    lost = range(1, feed.SLICE + 1)
+    await decide_again(database, *(decided(n, company="globex") for n in lost))
+    await decide_again(database, decided(feed.SLICE + 1, company="acme", trunk="carrier"))
+    acme = await add_user(database, "acme", companies=["acme"])
+    async with serving(database) as served:
+        gone = await served.read(acme, sinceRevision=0)
+        assert (gone.acctids, gone.json["withdrawn"]) == ([], list(lost))
+        assert gone.json["more"] is True
+        after = await served.read(acme, sinceRevision=gone.json["revision"])
+        assert (after.acctids, after.json["withdrawn"]) == ([feed.SLICE + 1], [])
 
 
 async def all_changes(served: Any, token: str, **scope: Any) -> tuple[list[int], list[int]]:
