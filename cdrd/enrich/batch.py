@@ -125,9 +125,10 @@ class _Deciding:
         if len(legs) == 1:
             self._one(legs, events, said)
         else:
-            newest = max(map(acctid_of, claimed))
+            newest = max([acctid_of(leg) for leg in claimed])
             legs.sort(key=acctid_of)
-            self._one(legs, events, said, upto=newest)
+            later = legs[-1].acctid != newest
+            self._one(legs, events, said, upto=newest if later else None)
 
     def _one(
         self,

@@ -15,11 +15,10 @@ together, and only where that can mean one thing:
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
-from cdrd.enrich.channels import channel_number, local_half
+from cdrd.enrich.channels import channel_number, other_half
 from cdrd.enrich.directory import Directory
 from cdrd.enrich.found import Party, PartyKind
 from cdrd.enrich.heard import Heard
@@ -70,19 +69,21 @@ def _in_time(view: LegView) -> tuple[object, ...]:
     """
     leg = view.leg
     sequence = leg.sequence if leg.sequence is not None else -1
-    reached = (not leg.dstchannel, channel_number(leg.dstchannel), leg.dstchannel)
+    reached = leg.dstchannel
+    called = (not reached, channel_number(reached), reached)
     command = (leg.channel, leg.lastapp, leg.lastdata, leg.dst, leg.dcontext)
-    return (leg.calldate, sequence, view.ended, *reached, *command, leg.acctid or 0)
+    return (leg.calldate, sequence, view.ended, called, command, leg.acctid or 0)
 
 
 def _link(views: Sequence[LegView]) -> None:
-    channels: defaultdict[tuple[str, str], list[LegView]] = defaultdict(list)
-    reached: defaultdict[str, list[LegView]] = defaultdict(list)
+    channels: dict[tuple[str, str], list[LegView]] = {}
+    reached: dict[str, list[LegView]] = {}
     for view in views:
+        leg = view.leg
         view.plain = False
-        channels[view.leg.uniqueid or "", view.leg.channel].append(view)
-        if view.leg.dstchannel:
-            reached[view.leg.dstchannel].append(view)
+        channels.setdefault((leg.uniqueid or "", leg.channel), []).append(view)
+        if leg.dstchannel:
+            reached.setdefault(leg.dstchannel, []).append(view)
     _link_locals(views, reached)
     for view in views:
         _called_and_calling(view, reached.get(view.leg.channel, ()))
@@ -92,25 +93,21 @@ def _link(views: Sequence[LegView]) -> None:
     for view in views:
         _handed_on_by_dialler(view)
         if view.attended:
-            view.consultation = _consultation(view, reached[view.leg.dstchannel])
+            view.consultation = _consultation(view, reached.get(view.leg.dstchannel, ()))
         if view.pickup_code:
-            _picked_up(view, reached[view.leg.channel], channels)
+            _picked_up(view, reached.get(view.leg.channel, ()), channels)
 
 
-def _link_locals(views: Sequence[LegView], reached: Mapping[str, Sequence[LegView]]) -> None:
+def _link_locals(views: Sequence[LegView], reached: dict[str, list[LegView]]) -> None:
     """Each end of a Local channel learns who dialled it, and of its other end."""
-    halves = [(view, half) for view in views if (half := local_half(view.leg.channel))]
-    ends = {half: view for view, half in reversed(halves)}
-    for view, half in halves:
-        diallers = reached.get(f"Local/{half.pair};1", ())
-        consulting = [
-            dialler
-            for dialler in diallers
-            if is_called(dialler.leg) and dialler.leg.channel != view.leg.dstchannel
-        ]
-        view.dialler = next(iter(consulting or diallers), None)
-        view.other_half = ends.get(half._replace(half="2" if half.half == "1" else "1"))
-        if half.half == "2":
+    halves = [(view, other) for view in views if (other := other_half(view.leg.channel))]
+    ends = {view.leg.channel: view for view, _ in reversed(halves)}
+    for view, other in halves:
+        is_dialled = other.endswith(";2")
+        diallers = reached.get(view.leg.channel if is_dialled else other, ())
+        view.dialler = _dialler(view, diallers)
+        view.other_half = ends.get(other)
+        if not is_dialled:
             for dialler in diallers:
                 through = dialler.through
                 if through is None or (view.answered and not through.answered):
@@ -118,6 +115,14 @@ def _link_locals(views: Sequence[LegView], reached: Mapping[str, Sequence[LegVie
     for view, _ in halves:
         if _endless(view):
             view.dialler = None
+
+
+def _dialler(view: LegView, diallers: Sequence[LegView]) -> LegView | None:
+    """Of several the one that consults."""
+    for dialler in diallers:
+        if is_called(dialler.leg) and dialler.leg.channel != view.leg.dstchannel:
+            return dialler
+    return diallers[0] if diallers else None
 
 
 def _endless(view: LegView) -> bool:
@@ -158,8 +163,8 @@ def _callers_joined(views: Sequence[LegView]) -> None:
 def _follow(chain: Sequence[LegView]) -> None:
     """The legs of one channel, one after the other."""
     talking: LegView | None = None
-    for before, view in zip((None, *chain), chain, strict=False):
-        view.before = before
+    for at, view in enumerate(chain):
+        view.before = before = chain[at - 1] if at else None
         view.rowless &= len(chain) == 1
         if view.leg.lastapp == "Park" or (
             before is not None and before.parked and not before.answered
@@ -288,7 +293,7 @@ def _answered_for(chain: Sequence[LegView]) -> None:
 def _picked_up(
     code: LegView,
     rung: Sequence[LegView],
-    channels: Mapping[tuple[str, str], Sequence[LegView]],
+    channels: dict[tuple[str, str], list[LegView]],
 ) -> None:
     """The row of the pick-up code bears the name of the telephone that rang; who picked up is in
     the caller's next leg.

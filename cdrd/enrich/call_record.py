@@ -54,42 +54,43 @@ def build_whole_call(views: Sequence[LegView], heard: Heard) -> CallRecord:
     first = _first(views)
     told = _attribution(first)
     answered_first = answered_leg(views)
-    last = max(views, key=lambda view: view.ended)
+    last = _last(views)
     begun = [channel.begun for channel in heard.channels.values() if channel.begun]
     ends = [channel.ended for channel in heard.channels.values() if channel.ended]
     confidence = Confidence.EVENTS if _is_exact(views, heard) else Confidence.RECORDS
     legs = call_legs(views)
-    return CallRecord(
-        pbx=first.pbx,
-        call=_name(first),
-        linkedids=tuple(dict.fromkeys(_name(view) for view in (first, *views))),
-        legs=legs,
-        caller=_caller(first),
-        caller_name=_caller_name(first),
-        dialled=told.dial_full if told.direction is INBOUND else told.dial_short,
-        requested=_requested(told),
-        answered_by=_answered_by(answered_first) if answered_first is not None else None,
-        direction=_direction(views),
-        started=min([first.at, *begun]) if begun else min(view.at for view in views),
-        rang=rang_at(views, heard),
-        answered=leg_answered_at(answered_first) if answered_first is not None else None,
-        ended=max(ends) if ends and confidence is Confidence.EVENTS else last.ended,
-        talk_seconds=talk_seconds(views, heard),
-        end_reason=_end_reason(views, last),
-        reroute_reason=_rerouted(views, legs),
-        status_code=_failed_with(views),
-        queue=_queue(views, heard, answered_first),
-        agent=None,
-        waited_seconds=None,
-        leave_reason=None,
-        trunk_in=_trunk_in(first),
-        trunk_out=_trunk_out(views),
-        company=told.company,
-        target=told.target,
-        bill_to=told.bill_to,
-        confidence=confidence,
-        rules=_rules(told.rules, confidence, bool(heard.channels), bool(heard.connected)),
+    told_of_it = (
+        first.pbx,
+        _name(first),
+        tuple(dict.fromkeys([_name(first), *[_name(view) for view in views]])),
+        legs,
+        _caller(first),
+        _caller_name(first),
+        told.dial_full if told.direction is INBOUND else told.dial_short,
+        _requested(told),
+        _answered_by(answered_first) if answered_first is not None else None,
+        _direction(views),
+        min([first.at, *begun]) if begun else views[0].at,
+        rang_at(views, heard),
+        leg_answered_at(answered_first) if answered_first is not None else None,
+        max(ends) if ends and confidence is Confidence.EVENTS else last.ended,
+        talk_seconds(views, heard),
+        _end_reason(views, last),
+        _rerouted(views, legs),
+        _failed_with(views),
+        _queue(views, heard, answered_first),
+        None,
+        None,
+        None,
+        _trunk_in(first),
+        _trunk_out(views),
+        told.company,
+        told.target,
+        told.bill_to,
+        confidence,
+        _rules(told.rules, confidence, bool(heard.channels), bool(heard.connected)),
     )
+    return made(CallRecord, told_of_it)
 
 
 def _by_itself(view: LegView) -> CallRecord:
@@ -164,6 +165,15 @@ def _first(views: Sequence[LegView]) -> LegView:
     plain = [view for view in views if not view.pickup_code] or views
     name = _name(plain[0])
     return next((view for view in plain if view.leg.uniqueid == name), plain[0])
+
+
+def _last(views: Sequence[LegView]) -> LegView:
+    """The leg that ended last; of several the first."""
+    last = views[0]
+    for view in views:
+        if view.ended > last.ended:
+            last = view
+    return last
 
 
 def _caller(first: LegView) -> str | None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from cdrd.calls import made
-
 LONGEST_LASTDATA: Final = 79
 """Asterisk cuts lastdata here (in bytes), so the last target of a longer one is not what was dialled."""
 
@@ -14,7 +12,6 @@ _MASKS: Final = ("AsyncGoto/", "Bridge/", "Parked/", "Transfered/")
 """What Asterisk puts before the name of a channel that another one has taken the place of."""
 _NAMED_TECHS: Final = frozenset({"PJSIP", "SIP", "SCCP"})
 """Where the channel has the name that was dialled; that of a DAHDI group or an IAX2 host need not."""
-_HEXADECIMAL: Final = "0123456789abcdef"
 _SERIAL_DIGITS: Final = 8
 
 
@@ -34,28 +31,25 @@ def unmasked(base: str) -> str:
 def channel_number(channel: str) -> int:
     """The number that Asterisk gave the channel: it grows, so it tells which of two came first."""
     digits = channel[channel.rfind("-") + 1 :].partition(";")[0]
+    if not digits:
+        return -1
     try:
         return int(digits, 16)
     except ValueError:
         return -1
 
 
-class LocalHalf(NamedTuple):
-    """One end of a Local channel. What is dialled is half 1; half 2 runs through the dialplan."""
+def other_half(channel: str) -> str | None:
+    """The other end of a Local channel, or None where it is no Local channel.
 
-    pair: str
-    half: str
-
-
-def local_half(channel: str) -> LocalHalf | None:
-    """Which Local channel this is an end of, or None where it is no Local channel."""
-    if not channel.startswith("Local/"):
+    What is dialled is half 1; half 2 runs through the dialplan.
+    """
+    if not channel.startswith("Local/") or not channel.endswith((";1", ";2")):
         return None
-    pair, _, half = channel.removeprefix("Local/").rpartition(";")
-    name, _, number = pair.rpartition("-")
-    if half not in ("1", "2") or not name or not number or number.strip(_HEXADECIMAL):
+    digits = _digits(channel)
+    if digits == 0 or len(channel) == len("Local/-;1") + digits:
         return None
-    return made(LocalHalf, (pair, half))
+    return channel[:-1] + ("2" if channel.endswith("1") else "1")
 
 
 def whole(channel: str) -> str:
@@ -65,8 +59,20 @@ def whole(channel: str) -> str:
 
 def is_serial(channel: str) -> bool:
     """Whether its name ends in Asterisk's serial number, which no other channel has: `PJSIP/101-0000002a`."""
-    name, _, serial = whole(channel).rpartition("-")
-    return bool(name) and len(serial) >= _SERIAL_DIGITS and not serial.strip(_HEXADECIMAL)
+    return _digits(channel) >= _SERIAL_DIGITS
+
+
+def _digits(channel: str) -> int:
+    """How many digits the number has that the channel's name ends in; 0 where it ends in none."""
+    end = at = len(channel) - 2 if channel.endswith((";1", ";2")) else len(channel)
+    while at > 1:
+        at -= 1
+        code = ord(channel[at])
+        if code == ord("-"):
+            return end - at - 1
+        if not (ord("0") <= code <= ord("9") or ord("a") <= code <= ord("f")):
+            break
+    return 0
 
 
 class Target(NamedTuple):

@@ -16,9 +16,8 @@ A conference joins nobody: its rows pair callers who each called by themselves, 
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from cdrd.beside import CelEvent
@@ -26,7 +25,7 @@ from cdrd.enrich.channels import (
     channel_base,
     is_replaced,
     is_serial,
-    local_half,
+    other_half,
     parse_dial,
     unmasked,
     whole,
@@ -35,11 +34,16 @@ from cdrd.enrich.heard import said
 from cdrd.enrich.legview import CONFERENCES, DIALLING_APPS
 from cdrd.records import Leg
 
-TOUCHING: Final = timedelta(seconds=1)
+_SECOND: Final = 1_000_000
+"""Times are counted in microseconds here: whole numbers are compared and added quicker than datetimes."""
+_DAY: Final = 24 * 3600 * _SECOND
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+_TOUCHING: Final = _SECOND
 """Between two mentions of one channel: times of CDRs are cut to whole seconds."""
 
-_LONGEST_CALL: Final = 12 * 3600
-"""Seconds. A channel that seems older than this has a uniqueid that means something else."""
+_LONGEST_CALL: Final = _DAY // 2
+"""A channel that seems older than this has a uniqueid that means something else."""
 
 _NAMED: Final = ("transferee_channel", "transfer_target_channel", "channel2", "pickup_channel")
 """Keys of an event's JSON, followed by `_name`, `_uniqueid` or nothing; old versions write names only."""
@@ -102,12 +106,11 @@ def related_keys(legs: Iterable[Leg], events: Iterable[CelEvent] = ()) -> Relate
     return RelatedKeys(ids, channels, asking)
 
 
-class _Mention(NamedTuple):
-    """A leg, or a channel's events, say that a channel was there from then until then."""
+_Mention = tuple[int, int, int]
+"""From when until when a channel was there, and the node, a leg or a channel's events, that says so."""
 
-    begin: datetime
-    end: datetime
-    node: int
+_Mentions = dict[tuple[str, str], list[_Mention]]
+"""By PBX and name."""
 
 
 class _Calls:
@@ -127,8 +130,8 @@ class _Calls:
 
     def _join(self, one: int, other: int) -> None:
         """The earlier node is the root, so that groups come in the order of their first leg."""
-        low, high = sorted((self._root(one), self._root(other)))
-        self._to[high] = low
+        one, other = self._root(one), self._root(other)
+        self._to[max(one, other)] = min(one, other)
 
     def _named(self, node: int, pbx: str, name: str) -> None:
         known = self._ids.setdefault((pbx, name), node)
@@ -158,40 +161,45 @@ class _Calls:
         """Only names that somebody asks for; of most calls nobody does."""
         if not wanted:
             return
-        mentions: defaultdict[tuple[str, str], list[_Mention]] = defaultdict(list)
-        for pbx, name, mention in (*self._said_by_legs(wanted), *self._said_by_events()):
-            if name in wanted:
-                mentions[pbx, whole(name)].append(mention)
+        mentions: _Mentions = {}
+        self._mentioned_by_legs(wanted, mentions)
+        self._mentioned_by_events(wanted, mentions)
         for of_one_name in mentions.values():
-            self._join_touching(sorted(of_one_name))
+            of_one_name.sort()
+            self._join_touching(of_one_name)
 
-    def _said_by_legs(self, wanted: set[str]) -> Iterator[tuple[str, str, _Mention]]:
+    def _mentioned_by_legs(self, wanted: set[str], mentions: _Mentions) -> None:
         for node, leg in enumerate(self._legs):
-            name = unmasked(leg.channel)
-            if name in wanted:
-                begun = leg.calldate - timedelta(seconds=max(0, _age(leg)))
-                yield leg.pbx, name, _Mention(begun, _ended(leg), node)
-            if leg.dstchannel in wanted and leg.lastapp not in CONFERENCES:
-                yield leg.pbx, leg.dstchannel, _Mention(leg.calldate, _ended(leg), node)
+            name, reached = unmasked(leg.channel), leg.dstchannel
+            calls = name in wanted
+            is_called = reached in wanted and leg.lastapp not in CONFERENCES
+            if not (calls or is_called):
+                continue
+            begin, end = _moment(leg.calldate), _ended(leg)
+            if calls:
+                mention = (begin - _age(leg.uniqueid or "", begin), end, node)
+                mentions.setdefault((leg.pbx, whole(name)), []).append(mention)
+            if is_called:
+                mentions.setdefault((leg.pbx, whole(reached)), []).append((begin, end, node))
 
-    def _said_by_events(self) -> Iterator[tuple[str, str, _Mention]]:
-        lives: dict[tuple[str, str, int], _Mention] = {}
+    def _mentioned_by_events(self, wanted: set[str], mentions: _Mentions) -> None:
+        lives: dict[tuple[str, str, int], tuple[int, int]] = {}
         for event in self._events:
-            at, node = event.eventtime, self._channel(event)
+            at, node = _moment(event.eventtime), self._channel(event)
             for name in (event.channame, *_names_said(event)):
-                key = event.pbx, name, node
-                life = lives.get(key)
-                begin, end = (min(life.begin, at), max(life.end, at)) if life else (at, at)
-                lives[key] = _Mention(begin, end, node)
-        for (pbx, name, _), life in lives.items():
-            yield pbx, name, life
+                if name in wanted:
+                    key = event.pbx, name, node
+                    begin, end = lives.get(key, (at, at))
+                    lives[key] = min(begin, at), max(end, at)
+        for (pbx, name, node), (begin, end) in lives.items():
+            mentions.setdefault((pbx, whole(name)), []).append((begin, end, node))
 
     def _join_touching(self, mentions: Sequence[_Mention]) -> None:
-        last, until = mentions[0].node, mentions[0].end
-        for mention in mentions[1:]:
-            if mention.begin <= until + TOUCHING:
-                self._join(last, mention.node)
-            last, until = mention.node, max(until, mention.end)
+        _, until, last = mentions[0]
+        for begin, end, node in mentions:
+            if begin <= until + _TOUCHING:
+                self._join(last, node)
+            last, until = node, max(until, end)
 
     def groups(self) -> list[CallGroup]:
         groups: dict[int, CallGroup] = {}
@@ -228,15 +236,18 @@ def _names_said(event: CelEvent) -> Iterator[str]:
 
 def _channels_wanted(leg: Leg) -> Sequence[str]:
     """The channels of which another row may tell more than this leg does."""
-    wanted = []
+    wanted: list[str] = []
+    channel, reached = leg.channel, leg.dstchannel
     if _took_another_s_place(leg):
-        wanted.append(leg.dstchannel)
+        wanted.append(reached)
         if leg.lastapp == "AppDial":  # it was called before it called, perhaps by another linkedid
-            wanted.append(leg.channel)
+            wanted.append(channel)
     if not leg.linkedid:
-        if not leg.uniqueid or leg.lastapp in ("AppDial", "ParkedCall") or _called_before(leg):
-            wanted.append(leg.channel)
-        wanted += [name for name in (leg.channel, leg.dstchannel) if name.startswith("Local/")]
+        is_local = channel.startswith("Local/")
+        if is_local or leg.lastapp in ("AppDial", "ParkedCall") or _may_have_called_before(leg):
+            wanted.append(channel)
+        if reached.startswith("Local/"):
+            wanted.append(reached)
     if not wanted:
         return ()
     return [half for name in wanted if is_serial(name) for half in _halves(unmasked(name))]
@@ -244,8 +255,8 @@ def _channels_wanted(leg: Leg) -> Sequence[str]:
 
 def _halves(name: str) -> tuple[str, ...]:
     """Both ends of a Local channel; any other channel is itself."""
-    half = local_half(name)
-    return (name,) if half is None else (f"Local/{half.pair};1", f"Local/{half.pair};2")
+    other = other_half(name)
+    return (name,) if other is None else (name, other)
 
 
 def _took_another_s_place(leg: Leg) -> bool:
@@ -259,27 +270,43 @@ def _took_another_s_place(leg: Leg) -> bool:
     return leg.lastapp == "AppDial" or (leg.lastapp == "Queue" and leg.disposition == "ANSWERED")
 
 
-def _called_before(leg: Leg) -> bool:
-    """Whether the channel is older than its leg: it was called before it called, or has an earlier leg."""
-    return _age(leg) > 1
+def _may_have_called_before(leg: Leg) -> bool:
+    """Whether the channel may be older than its leg: it was called itself, or has an earlier leg."""
+    return not leg.uniqueid or _age(leg.uniqueid, _moment(leg.calldate)) > _SECOND
 
 
-def _ended(leg: Leg) -> datetime:
-    return leg.enddate or leg.calldate + timedelta(seconds=leg.duration)
+def _moment(at: datetime) -> int:
+    """Microseconds since 1970."""
+    since = at - _EPOCH
+    return since.days * _DAY + since.seconds * _SECOND + since.microseconds
 
 
-def _age(leg: Leg) -> float:
-    """For how many seconds the leg's channel had been there: its uniqueid begins with when it was made.
+def _ended(leg: Leg) -> int:
+    return _moment(leg.enddate) if leg.enddate else _moment(leg.calldate) + leg.duration * _SECOND
+
+
+def _age(uniqueid: str, at: int) -> int:
+    """For how long a channel had been there at a moment: its uniqueid begins with when it was made.
 
     0 where the uniqueid means something else.
     """
-    made_at, _, serial = (leg.uniqueid or "").rpartition(".")
-    born = made_at.rpartition("-")[2]
-    if len(born) not in (9, 10, 11) or not _is_digits(born) or not _is_digits(serial):
-        return 0  # no second since 1970, and no number of a channel
-    age = leg.calldate.timestamp() - int(born)
-    return age if abs(age) <= _LONGEST_CALL else 0
+    dot = uniqueid.rfind(".")
+    begin = uniqueid.rfind("-", 0, dot) + 1  # a system's name may stand before it
+    if dot - begin not in (9, 10, 11) or _number(uniqueid, dot + 1, len(uniqueid)) < 0:
+        return 0  # no second since 1970, or no number of a channel
+    born = _number(uniqueid, begin, dot)
+    age = at - born * _SECOND
+    return age if born >= 0 and 0 <= age <= _LONGEST_CALL else 0
 
 
-def _is_digits(text: str) -> bool:
-    return text.isdigit() and text.isascii()
+def _number(text: str, begin: int, end: int) -> int:
+    """The number that a part of a text is; -1 where it is none."""
+    if begin == end:
+        return -1
+    number = 0
+    for at in range(begin, end):
+        code = ord(text[at])
+        if code < ord("0") or code > ord("9"):
+            return -1
+        number = number * 10 + code - ord("0")
+    return number

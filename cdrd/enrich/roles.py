@@ -19,17 +19,21 @@ _BUSY: Final = frozenset({"BUSY", "CONGESTION", "FAILED"})
 
 def call_legs(views: Sequence[LegView]) -> tuple[CallLeg, ...]:
     """The legs of a call in the order of time."""
-    consultations = {id(view.consultation) for view in views if view.consultation is not None}
-    consultations |= {id(view) for view in views if view.swapped}
-    fetching = {view.leg.channel for view in views if view.leg.lastapp == "ParkedCall"}
-    return tuple(
-        CallLeg(
-            view.leg.acctid or UNSTORED,
-            _role_among(view, consultations, fetching),
-            _end_reason(view, views, is_consultation=id(view) in consultations),
-        )
-        for view in views
-    )
+    consultations: set[int] = set()
+    fetching: set[str] = set()
+    for view in views:
+        if view.consultation is not None:
+            consultations.add(id(view.consultation))
+        if view.swapped:
+            consultations.add(id(view))
+        if view.leg.lastapp == "ParkedCall":
+            fetching.add(view.leg.channel)
+    legs: list[CallLeg] = []
+    for view in views:
+        role = _role_among(view, consultations, fetching)
+        end_reason = _end_reason(view, views, is_consultation=id(view) in consultations)
+        legs.append(made(CallLeg, (view.leg.acctid or UNSTORED, role, end_reason)))
+    return tuple(legs)
 
 
 def _role_among(
@@ -96,10 +100,12 @@ def _end_reason(
 ) -> EndReason | None:
     if is_consultation:
         return EndReason.CONSULT_TRANSFER_COMPLETED
-    after = [other for other in views if other is not view and _comes_after(other, view)]
-    reasons = (_handed_on(view, other) for other in after)
-    reason = next((reason for reason in reasons if reason is not None), None)
-    return reason or how_ended(view)
+    for other in views:
+        if other is not view and _comes_after(other, view):
+            reason = _handed_on(view, other)
+            if reason is not None:
+                return reason
+    return how_ended(view)
 
 
 def _comes_after(other: LegView, view: LegView) -> bool:

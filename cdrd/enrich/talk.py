@@ -7,12 +7,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
+from cdrd.calls import made
 from cdrd.enrich.call import far_leg
 from cdrd.enrich.found import PartyKind
 from cdrd.enrich.heard import Connected, Heard
 from cdrd.enrich.legview import CONFERENCES, LegView
 
 _PAIR: Final = 2
+_NO_TIME: Final = timedelta(0)
 
 
 class Span(NamedTuple):
@@ -27,12 +29,22 @@ def rang_at(views: Sequence[LegView], heard: Heard) -> datetime | None:
     called = [c.begun for c in heard.channels.values() if c.was_called and c.begun is not None]
     if called:
         return min(called)
-    return min((view.at for view in views if view.leg.dstchannel), default=None)
+    for view in views:
+        if view.leg.dstchannel:
+            return view.at
+    return None
 
 
 def answered_leg(views: Sequence[LegView]) -> LegView | None:
     """The leg of the first party that the caller talked to; a menu, a mailbox or a queue is no party."""
-    return min((view for view in views if is_answered(view)), key=leg_answered_at, default=None)
+    first: LegView | None = None
+    since: datetime | None = None
+    for view in views:
+        if is_answered(view):
+            at = leg_answered_at(view)
+            if since is None or at < since:
+                first, since = view, at
+    return first
 
 
 def is_answered(view: LegView) -> bool:
@@ -117,11 +129,12 @@ def _in_legs(views: Iterable[LegView]) -> list[Span]:
 def _talk(view: LegView) -> Span:
     """The times of a leg are cut to whole seconds, its seconds are counted before that."""
     since = leg_answered_at(view)
-    return Span(since, min(view.ended, since + timedelta(seconds=view.leg.billsec)))
+    until = min(view.ended, since + timedelta(seconds=view.leg.billsec))
+    return made(Span, (since, until))
 
 
 def _length(spans: Iterable[Span]) -> timedelta:
-    total = timedelta(0)
+    total = _NO_TIME
     until: datetime | None = None
     for span in sorted(spans):
         since = span.since if until is None else max(span.since, until)
