@@ -62,7 +62,7 @@ def build_whole_call(views: Sequence[LegView], heard: Heard) -> CallRecord:
     told_of_it = (
         first.pbx,
         _name(first),
-        tuple(dict.fromkeys([_name(first), *[_name(view) for view in views]])),
+        _names(first, views),
         legs,
         _caller(first),
         _caller_name(first),
@@ -154,6 +154,14 @@ def _name(view: LegView) -> str:
     return leg.linkedid or leg.uniqueid or str(leg.acctid or "")
 
 
+def _names(first: LegView, views: Sequence[LegView]) -> tuple[str, ...]:
+    """The call's own, then each other once."""
+    names = {_name(first): None}
+    for view in views:
+        names[_name(view)] = None
+    return tuple(names)
+
+
 def _attribution(view: LegView) -> Attribution:
     if view.attribution is None:
         raise AssertionError("every leg of a call is decided")
@@ -243,7 +251,9 @@ def _end_reason(views: Sequence[LegView], last: LegView) -> EndReason | None:
 def _rerouted(views: Sequence[LegView], legs: Iterable[CallLeg]) -> RerouteReason | None:
     if any(view.transferrer is not None for view in views):
         return RerouteReason.TRANSFER
-    if any(leg.role is LegRole.VOICEMAIL for leg in legs) or any(map(is_sent_on, views)):
+    if any(leg.role is LegRole.VOICEMAIL for leg in legs) or any(
+        is_sent_on(view) for view in views
+    ):
         return RerouteReason.OVERFLOW
     queued = [view for view in views if view.leg.lastapp == "Queue"]
     if not queued or any(view.answered for view in queued):

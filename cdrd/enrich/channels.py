@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 LONGEST_LASTDATA: Final = 79
 """Asterisk cuts lastdata here (in bytes), so the last target of a longer one is not what was dialled."""
 
-_MASKS: Final = ("AsyncGoto/", "Bridge/", "Parked/", "Transfered/")
+_MASKS: Final[tuple[str, ...]] = ("AsyncGoto/", "Bridge/", "Parked/", "Transfered/")
 """What Asterisk puts before the name of a channel that another one has taken the place of."""
 _NAMED_TECHS: Final = frozenset({"PJSIP", "SIP", "SCCP"})
 """Where the channel has the name that was dialled; that of a DAHDI group or an IAX2 host need not."""
@@ -23,7 +23,7 @@ def channel_base(channel: str) -> str:
 
 def unmasked(base: str) -> str:
     """The name of the channel itself, of one whose place another channel has taken."""
-    while base.startswith(_MASKS):
+    while base.count("/") > 1 and base.startswith(_MASKS):
         base = base.partition("/")[2]
     return base
 
@@ -44,7 +44,7 @@ def other_half(channel: str) -> str | None:
 
     What is dialled is half 1; half 2 runs through the dialplan.
     """
-    if not channel.startswith("Local/") or not channel.endswith((";1", ";2")):
+    if not channel.startswith("Local/") or _length(channel) == len(channel):
         return None
     digits = _digits(channel)
     if digits == 0 or len(channel) == len("Local/-;1") + digits:
@@ -54,7 +54,7 @@ def other_half(channel: str) -> str | None:
 
 def whole(channel: str) -> str:
     """One name for both ends of a Local channel."""
-    return channel[:-2] if channel.endswith((";1", ";2")) else channel
+    return channel[: _length(channel)]
 
 
 def is_serial(channel: str) -> bool:
@@ -62,9 +62,15 @@ def is_serial(channel: str) -> bool:
     return _digits(channel) >= _SERIAL_DIGITS
 
 
+def _length(channel: str) -> int:
+    """That of the name without `;1` or `;2`, by which the ends of a Local channel differ."""
+    end = len(channel)
+    return end - 2 if end > len(";1") and ord(channel[end - 2]) == ord(";") else end
+
+
 def _digits(channel: str) -> int:
     """How many digits the number has that the channel's name ends in; 0 where it ends in none."""
-    end = at = len(channel) - 2 if channel.endswith((";1", ";2")) else len(channel)
+    end = at = _length(channel)
     while at > 1:
         at -= 1
         code = ord(channel[at])
