@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
 from typing import Final
 
 from cdrd.beside import CelEvent
@@ -65,34 +64,31 @@ def decided_views(
 
 def decide_views(views: Sequence[LegView]) -> Sequence[LegView]:
     """Decides the legs of a call, each after those that it follows from."""
-    if len(views) == 1:
-        _decide(views[0])
-        return views
     for view in views:
-        for ready in _in_order(view):
-            _decide(ready)
+        if not view.is_next:
+            _decide_in_order(view)
     return views
 
 
-def _in_order(view: LegView) -> Iterator[LegView]:
+def _decide_in_order(view: LegView) -> None:
     """The leg after those that it follows from, whatever their number; a circle is cut where it closes."""
-    waiting, seen = [view], {id(view)}
+    view.is_next = True
+    waiting = [view]
     while waiting:
-        last = waiting[-1]
-        before = next((leg for leg in _follows_from(last) if id(leg) not in seen), None)
+        before = _follows_from(waiting[-1])
         if before is None:
-            waiting.pop()
-            if last.attribution is None:
-                yield last
-            continue
-        seen.add(id(before))
-        waiting.append(before)
+            _decide(waiting.pop())
+        else:
+            before.is_next = True
+            waiting.append(before)
 
 
-def _follows_from(view: LegView) -> Iterator[LegView]:
+def _follows_from(view: LegView) -> LegView | None:
+    """The first that is not decided, and not about to be."""
     for leg in (view.dialler, view.before, view.consultation, view.called_by):
-        if leg is not None and leg.attribution is None:
-            yield leg
+        if leg is not None and not leg.is_next:
+            return leg
+    return None
 
 
 def attribution_of(view: LegView) -> Attribution:
@@ -124,6 +120,9 @@ _NOTICED: Final = (
 )
 
 
+_MOST_TEXTS: Final = 1 << 14
+_TEXTS: Final[dict[tuple[str | None, ...], str]] = {}
+
 NOTICED_RULES: Final = Properties(
     XFER_RULES,
     IVR_RULES,
@@ -150,11 +149,16 @@ def _decide(view: LegView) -> None:
     view.reached, reached_by = REACHED_RULES.first(view)
     view.direction, directed_by = DIRECTION_RULES.first(view)
     view.sort += BY_DIRECTION[view.direction]
-    view.attribution = _attributed(view, (made_by, reached_by, directed_by, named_by))
+    view.attribution = _attributed(view, made_by, reached_by, directed_by, named_by)
 
 
-def _attributed(view: LegView, decided_by: tuple[str | None, ...]) -> Attribution:
-    made_by, reached_by, directed_by, named_by = decided_by
+def _attributed(
+    view: LegView,
+    made_by: str | None,
+    reached_by: str | None,
+    directed_by: str | None,
+    named_by: str | None,
+) -> Attribution:
     company, src_ext = view.origin.company, view.origin.extension
     target = view.reached.company if view.reached is not None else None
     bill_to, paid_by = PAYER_RULES.first(view)
@@ -185,19 +189,21 @@ def _attributed(view: LegView, decided_by: tuple[str | None, ...]) -> Attributio
         is_bounce is True,
         call_rec,
         None if company else _reason(view),
-        rules_text(said_by, noticed_by),
+        rules_text(said_by + noticed_by if noticed_by else said_by),
     )
     return made(Attribution, properties)
 
 
-@lru_cache(maxsize=1 << 14)
-def rules_text(said_by: tuple[str | None, ...], noticed_by: tuple[str | None, ...]) -> str:
+def rules_text(decided_by: tuple[str | None, ...]) -> str:
     """The names of the rules as JSON; there are few combinations, so that equal ones are one text."""
-    decided = {
-        **dict(zip(_SAID, said_by, strict=True)),
-        **dict(zip(_NOTICED, noticed_by, strict=True)),
-    }
-    return json.dumps({what: rule for what, rule in decided.items() if rule}, separators=(",", ":"))
+    text = _TEXTS.get(decided_by)
+    if text is None:
+        decided = zip(_SAID + _NOTICED, decided_by, strict=False)
+        named = {what: rule for what, rule in decided if rule}
+        if len(_TEXTS) >= _MOST_TEXTS:
+            _TEXTS.clear()
+        text = _TEXTS[decided_by] = json.dumps(named, separators=(",", ":"))
+    return text
 
 
 def _inside(view: LegView) -> bool:
@@ -209,6 +215,6 @@ def _reason(view: LegView) -> UnattributedReason:
     """Two companies with the extension that calls, and nothing to tell which it is, or nothing at all."""
     if view.calling.kind in (PartyKind.UNLISTED, PartyKind.LOCAL):
         for number in (endpoint_name(view), view.leg.src):
-            if len(view.directory.extension_owners(view.pbx, number, view.at)) > 1:
+            if len(view.owners.extension_owners(number, view.at)) > 1:
                 return UnattributedReason.AMBIGUOUS
     return UnattributedReason.NO_MATCH

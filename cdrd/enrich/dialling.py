@@ -38,41 +38,53 @@ class Dialling:
 
     def e164(self, number: str) -> str | None:
         """`+` and the country code, or None where the number is not a public one (or is not known to be)."""
-        if number.startswith("+"):
-            return number
-        if self.international_prefix and number.startswith(self.international_prefix):
-            return "+" + number[len(self.international_prefix) :]
-        if not self.country_code:
-            return None
+        international = self._international(number)
+        if international:
+            return international
         national = self._national(number)
         return f"+{self.country_code}{national}" if national else None
 
-    def _national(self, number: str) -> str | None:
+    def _international(self, number: str) -> str:
+        """With a plus, what begins with that or with the prefix for it; else empty."""
+        if number.startswith("+"):
+            return number
+        prefix = self.international_prefix
+        return "+" + number[len(prefix) :] if prefix and number.startswith(prefix) else ""
+
+    def _national(self, number: str) -> str:
+        """What follows the country code; empty where that, or the number, is no public one."""
+        if not self.country_code:
+            return ""
         if self.national_prefix and number.startswith(self.national_prefix):
             return number[len(self.national_prefix) :]
         if len(number) == self.national_digits:
             return number
         if self.area_code and len(number) in self.local_digits:
             return self.area_code.removeprefix(self.national_prefix) + number
-        return None
+        return ""
 
     def written(self, number: str) -> str:
         """The number in full, as it is dialled here: national where it can be, else international."""
-        public = self.e164(number) if number.isascii() and number.lstrip("+").isdigit() else None
-        if public is None:
+        if not (number.isascii() and number.lstrip("+").isdigit()):
             return number
+        international = self._international(number)
+        if not international:
+            national = self._national(number)
+            return self.national_prefix + national if national else number
         own = "+" + self.country_code
-        if self.country_code and public.startswith(own):
-            return self.national_prefix + public[len(own) :]
+        if self.country_code and international.startswith(own):
+            return self.national_prefix + international[len(own) :]
         if self.international_prefix:
-            return self.international_prefix + public[1:]
-        return public
+            return self.international_prefix + international[1:]
+        return international
 
     def is_public(self, number: str) -> bool:
         """Whether it is a number of the public network, by its form alone; short codes are not."""
         if not is_number(number):
             return False
-        return len(number) > _LONGEST_EXTENSION or self.e164(number) is not None
+        if len(number) > _LONGEST_EXTENSION:
+            return True
+        return self._international(number) != "" or self._national(number) != ""
 
 
 _LONGEST_EXTENSION: Final = 6

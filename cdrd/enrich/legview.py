@@ -10,6 +10,7 @@ from cdrd.enrich.channels import NOT_DIALLED, is_replaced, parse_dial
 from cdrd.enrich.directory import Directory
 from cdrd.enrich.found import Did, Feature, Party, PartyKind
 from cdrd.enrich.heard import Told
+from cdrd.owners import Entry
 from cdrd.records import AcctId, Attribution, CompanyId, Direction, Leg
 
 INTERNAL: Final = Direction.INTERNAL  # a member of an enum is dear to look up before Python 3.12
@@ -118,6 +119,7 @@ class LegView:
 
     _did: bool | Did | None = False
     _feature: bool | Feature | None = False
+    _context: bool | Entry | None = False
     heard_did = False
     """The public number by which it came in is known from an event."""
     from_outside: bool | None = None
@@ -136,15 +138,20 @@ class LegView:
 
     sort = 0
     """Which rules are for it."""
+    is_next = False
+    """Its turn to be decided has come, or comes as soon as those that it follows from are decided."""
 
     def __init__(self, leg: Leg, directory: Directory) -> None:
         self.leg = leg
         self.directory = directory
         self.pbx = pbx = leg.pbx
         self.at = at = leg.calldate
-        self.columns = directory.columns(pbx)
-        self.calling = directory.party(pbx, leg.channel, at)
-        self.called = directory.party(pbx, leg.dstchannel, at)
+        self.owners = owners = directory.on(pbx)
+        self.columns = owners.columns
+        self.calling = owners.party(leg.channel, at)
+        self.called = owners.party(leg.dstchannel, at)
+        self.answered = leg.disposition == "ANSWERED" and leg.dstchannel != ""
+        """Somebody talked to somebody, if only for a moment."""
         self.origin = _UNKNOWN
         self.dialled = parse_dial(leg.lastdata) if leg.lastapp in DIALLING_APPS else NOT_DIALLED
         if is_called(leg) and leg.dstchannel.startswith("Local/"):
@@ -166,9 +173,9 @@ class LegView:
             found = self._heard_did() if self.told is not None else None
             noted = None if self._is_noted_before() else self.noted_number
             if found is None and noted:
-                found = self.directory.did(self.pbx, noted, self.at)
+                found = self.owners.did(noted, self.at)
             if found is None and self.leg.dst and not self.attended:
-                found = self.directory.did(self.pbx, self.leg.dst, self.at)
+                found = self.owners.did(self.leg.dst, self.at)
             self._did = found
         return self._did  # type: ignore[return-value]  # False is gone by now
 
@@ -177,7 +184,7 @@ class LegView:
         """What dst asks for, where that is a feature code; known once the origin is decided."""
         if self._feature is False:
             dst, company = self.leg.dst, self.origin.company
-            self._feature = self.directory.feature(self.pbx, company, dst, self.at)
+            self._feature = self.owners.feature(company, dst, self.at)
         return self._feature  # type: ignore[return-value]  # False is gone by now
 
     def _is_noted_before(self) -> bool:
@@ -192,7 +199,7 @@ class LegView:
         if self.transferrer is not None or self.calling.kind is PartyKind.LOCAL:
             return None
         for number in self.heard_numbers():
-            did = self.directory.did(self.pbx, number, self.at)
+            did = self.owners.did(number, self.at)
             if did is not None:
                 self.heard_did = True
                 return did
@@ -205,7 +212,7 @@ class LegView:
             return
         if channel.keyed:
             yield channel.keyed
-            for prefix in self.directory.outside_prefixes(self.pbx, self.calling.company, self.at):
+            for prefix in self.owners.outside_prefixes(self.calling.company, self.at):
                 if channel.keyed.startswith(prefix) and self.calling.kind is not PartyKind.TRUNK:
                     yield channel.keyed[len(prefix) :]
         yield from channel.numbers
@@ -244,27 +251,29 @@ class LegView:
         return None
 
     @property
+    def context(self) -> Entry | None:
+        """What the directory says of the dialplan context that the leg was in."""
+        if self._context is False:
+            self._context = self.owners.context(self.leg.dcontext, self.at)
+        return self._context  # type: ignore[return-value]  # False is gone by now
+
+    @property
     def context_company(self) -> CompanyId | None:
         """Who owns the dialplan context that the leg was in."""
-        entry = self.directory.context(self.pbx, self.leg.dcontext, self.at)
-        return entry.company if entry else None
+        entry = self.context
+        return entry.company if entry is not None else None
 
     def owns(self, company: CompanyId | None, extension: str | None) -> bool:
         """Whether the extension is one of the company's."""
         if not company or not extension:
             return False
-        return self.directory.owns_extension(self.pbx, company, extension, self.at)
+        return self.owners.owns_extension(company, extension, self.at)
 
     @property
     def keyed(self) -> str | None:
         """dst, where somebody can have dialled it."""
         leg = self.leg
         return None if leg.dst in NOBODY_DIALS or leg.dcontext == "park-dial" else leg.dst
-
-    @property
-    def answered(self) -> bool:
-        """Somebody talked to somebody, if only for a moment."""
-        return self.leg.disposition == "ANSWERED" and self.leg.dstchannel != ""
 
     @property
     def talked(self) -> bool:
@@ -288,7 +297,7 @@ class LegView:
             return True
         if leg.lastapp != "AppDial" or leg.dstchannel or not leg.dst:
             return False
-        feature = self.directory.feature(self.pbx, self.calling.company, leg.dst, self.at)
+        feature = self.owners.feature(self.calling.company, leg.dst, self.at)
         return feature is not None and feature.name == "pickup"
 
     @property

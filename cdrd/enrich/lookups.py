@@ -1,6 +1,6 @@
-"""The tables of a directory, asked for everything that may hold, whenever: the most specific first.
+"""The tables of a directory, asked for what may hold on a PBX at any time: the most specific first.
 
-Directory remembers the answers, and chooses by the time of the leg.
+Owners remembers the answers, and chooses by the time of the leg.
 """
 
 from __future__ import annotations
@@ -28,15 +28,19 @@ class DatedParty(NamedTuple):
 
 
 class Lookups:
-    """Not part of Directory, so that nothing refers in a circle: with its last user all of it is gone."""
+    """What the tables have of one PBX."""
 
-    def __init__(self, companies: Mapping[CompanyId, Company], found: Compiled) -> None:
+    def __init__(self, pbx: str, companies: Mapping[CompanyId, Company], found: Compiled) -> None:
+        self._pbx = pbx
+        self._scopes = (pbx, None)
         self._companies = companies
         self._found = found
-        self._dialling: dict[str, dict[Owner, Dialling]] = {}
-        self._columns: dict[str, Columns] = {}
+        self._parts = (found.pbxs.get("", {}), found.pbxs.get(pbx, {}) if pbx else {})
+        """What is said of every PBX, then what is said of this one."""
+        self._dids = [found.dids[scope] for scope in self._scopes if scope in found.dids]
+        self._dialling: dict[Owner, Dialling] = {}
 
-    def parties(self, pbx: str, name: str) -> tuple[DatedParty, ...]:
+    def parties(self, name: str) -> tuple[DatedParty, ...]:
         """What a channel may belong to, the first that holds; the last always does."""
         base = unmasked(name)
         if base.startswith("Local/"):
@@ -45,81 +49,77 @@ class Lookups:
         found = [
             DatedParty(_party(base, entry, wild), _limits(entry))
             for value in (base, endpoint)
-            for entry, wild in self._found.channels.find((pbx, None), value)
+            for entry, wild in self._found.channels.find(self._scopes, value)
         ]
         return (*found, DatedParty(Party(PartyKind.UNLISTED, base), None))
 
-    def contexts(self, pbx: str, context: str) -> tuple[Entry, ...]:
+    def contexts(self, context: str) -> tuple[Entry, ...]:
         """Who may own a dialplan context."""
-        return tuple(found.item for found in self._found.contexts.find((pbx, None), context))
+        return tuple(found.item for found in self._found.contexts.find(self._scopes, context))
 
-    def accounts(self, pbx: str, code: str) -> tuple[tuple[Account, Entry], ...]:
+    def accounts(self, code: str) -> tuple[tuple[Account, Entry], ...]:
         """Whose account code it may be."""
         return tuple(
             (Account(entry.company, entry.detail.get("extension") or wild or None), entry)
-            for entry, wild in self._found.accounts.find((pbx, None), code)
+            for entry, wild in self._found.accounts.find(self._scopes, code)
             if entry.company is not None
         )
 
-    def dids(self, pbx: str, number: str) -> tuple[tuple[Did, Entry], ...]:
+    def dids(self, number: str) -> tuple[tuple[Did, Entry], ...]:
         """Whose public number it may be, in whatever way it is written."""
         number = cleaned(number)
-        dialling = self.dialling(pbx, None)
-        found: list[Entry] = []
-        for form in dict.fromkeys((dialling.e164(number) or number, f"+{number}")):
-            for scope in (pbx, None):
-                table = self._found.dids.get(scope)
-                if table is not None:
-                    found += table.find(form)
+        public, plus = self.dialling(None).e164(number) or number, "+" + number
+        found = [entry for table in self._dids for entry in table.find(public)]
+        if public != plus:
+            found += [entry for table in self._dids for entry in table.find(plus)]
         return tuple(
-            (_did(entry, self.dialling(pbx, entry.company).written(number)), entry)
-            for entry in found
+            [(_did(entry, self.dialling(entry.company).written(number)), entry) for entry in found]
         )
 
-    def prefixes(self, pbx: str, company: Owner) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
-        """The longest first: entries where dates matter, else the prefixes that always hold."""
-        found = [e for scope in (pbx, None) for e in self._found.prefixes.get((scope, company), ())]
+    def prefixes(self, company: Owner) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
+        """The longest first: entries where dates matter, else the prefixes that always hold.
+
+        Those of the PBX, where the company has none of its own.
+        """
+        found = [
+            entry
+            for scope in self._scopes
+            for entry in self._found.prefixes.get((scope, company), ())
+        ]
+        if company is not None and not found:
+            return self.prefixes(None)
         found.sort(key=lambda entry: -len(entry.pattern))
         if any(_limits(entry) for entry in found):
             return tuple(found), ()
         return (), tuple(entry.pattern for entry in found)
 
-    def features(self, pbx: str, code: tuple[Owner, str]) -> tuple[tuple[Feature, Entry], ...]:
+    def features(self, code: tuple[Owner, str]) -> tuple[tuple[Feature, Entry], ...]:
         """What may be asked for, where what a company's telephone dialled is a feature code."""
         company, dialled = code
+        pbx = self._pbx
         scopes = ((pbx, company), (None, company), (pbx, None), (None, None))
         return tuple(
             (Feature(str(entry.detail.get("feature", "other")), wild or None), entry)
             for entry, wild in self._found.features.find(scopes, dialled)
         )
 
-    def dialling(self, pbx: str, company: Owner) -> Dialling:
+    def dialling(self, company: Owner) -> Dialling:
         """How numbers are written there."""
-        of_pbx = self._dialling.get(pbx)
-        if of_pbx is None:
-            of_pbx = self._dialling[pbx] = {}
-        known = of_pbx.get(company)
+        known = self._dialling.get(company)
         if known is None:
             owner = self._companies.get(company) if company else None
             own = owner.detail.get("dialling", {}) if owner else {}
-            every, this = (part.get("dialling", {}) for part in self._parts(pbx))
-            known = of_pbx[company] = dialling_of(every, this, own)
+            every, this = (part.get("dialling", {}) for part in self._parts)
+            known = self._dialling[company] = dialling_of(every, this, own)
         return known
 
-    def columns(self, pbx: str) -> Columns:
+    def columns(self) -> Columns:
         """Where the PBX writes what Asterisk has no column for."""
-        known = self._columns.get(pbx)
-        if known is None:
-            keys: dict[str, Any] = {}
-            for part in self._parts(pbx):
-                keys |= part.get("columns", {})
-                keys |= {k: part[k] for k in ("trust_account_codes",) if k in part}
-            known = self._columns[pbx] = Columns(**keys)
-        return known
-
-    def _parts(self, pbx: str) -> tuple[Mapping[str, Any], ...]:
-        """What is said of every PBX, then what is said of this one."""
-        return self._found.pbxs.get("", {}), self._found.pbxs.get(pbx, {}) if pbx else {}
+        keys: dict[str, Any] = {}
+        for part in self._parts:
+            keys |= part.get("columns", {})
+            keys |= {k: part[k] for k in ("trust_account_codes",) if k in part}
+        return Columns(**keys)
 
 
 def _limits(entry: Entry) -> Entry | None:

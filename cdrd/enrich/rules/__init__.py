@@ -24,22 +24,27 @@ ANY_KIND: Final[Kinds] = tuple(PartyKind)
 NOT_STATION: Final[Kinds] = (PartyKind.TRUNK, PartyKind.LOCAL, PartyKind.UNLISTED)
 
 
-Only = Literal["linked", "noted"]
-"""Legs of which more is known, or less, than of a plain one; legs for which the dialplan noted something."""
+Only = Literal["linked", "told", "noted"]
+"""Legs of which more is known, or less, than of a plain one; those of calls of which events tell; legs for
+which the dialplan noted something."""
 Directions = tuple[Direction | None, ...]
 ANY_DIRECTION: Final[Directions] = (None, *Direction)
 NOT_OUTBOUND: Final[Directions] = tuple(d for d in ANY_DIRECTION if d is not Direction.OUTBOUND)
 _KINDS: Final = len(PartyKind)
 _DIRECTIONS: Final = len(ANY_DIRECTION)
-_SORTS: Final = _KINDS * _KINDS * 2 * 2 * _DIRECTIONS
+_PLAIN: Final = 0
+_LINKED: Final = 1
+_TOLD: Final = 2
+_SORTS: Final = _KINDS * _KINDS * 3 * 2 * _DIRECTIONS
 BY_DIRECTION: Final = {direction: place for place, direction in enumerate(ANY_DIRECTION)}
 """What is added to a leg's sort once it is known where it went."""
 
 
 def sort_of(view: LegView) -> int:
     """Which rules are for a leg: by the kinds of its ends, by whether anything is known beyond it."""
-    kinds = view.calling.kind * _KINDS + view.called.kind
-    return ((kinds * 2 + view.plain) * 2 + view.noted) * _DIRECTIONS
+    kinds = view.calling.sort * _KINDS + view.called.sort
+    known = _TOLD if view.told is not None else _PLAIN if view.plain else _LINKED
+    return ((kinds * 3 + known) * 2 + view.noted) * _DIRECTIONS
 
 
 class Rule(NamedTuple, Generic[Value_co]):
@@ -56,11 +61,16 @@ class Rule(NamedTuple, Generic[Value_co]):
         """Whether it can decide legs of a sort."""
         rest, direction = divmod(sort, _DIRECTIONS)
         rest, noted = divmod(rest, 2)
-        kinds, plain = divmod(rest, 2)
+        kinds, known = divmod(rest, 3)
         calling, called = divmod(kinds, _KINDS)
-        lacking = {"linked": bool(plain), "noted": not noted, None: False}
+        is_any = {
+            None: True,
+            "linked": known >= _LINKED,
+            "told": known == _TOLD,
+            "noted": noted == 1,
+        }
         return (
-            not lacking[self.only]
+            is_any[self.only]
             and calling in self.calling
             and called in self.called
             and ANY_DIRECTION[direction] in self.directions
@@ -100,7 +110,7 @@ class Properties:
     __slots__ = ("_for_sorts", "_nothing")
 
     def __init__(self, *properties: Rules[Any]) -> None:
-        self._nothing = ((None,) * len(properties),) * 2
+        self._nothing = (None,) * len(properties)
         self._for_sorts: list[list[tuple[int, str, Callable[[LegView], Any]]]] = [
             [(place, *rule) for place, rules in enumerate(choices) for rule in rules]
             for choices in zip(*(rules.for_sorts for rules in properties), strict=True)
@@ -108,8 +118,8 @@ class Properties:
         """The rules of all properties, one after the other, with the place of their property."""
 
     def decide(self, view: LegView) -> tuple[tuple[Any, ...], tuple[str | None, ...]]:
-        """The value of each, and the name of the rule that decided it."""
-        values: list[Any] = []
+        """The value of each, and the name of the rule that decided it; no names where there is nothing."""
+        values: list[Any] | None = None
         names: list[str | None] = []
         decided = -1
         for place, name, decide in self._for_sorts[view.sort]:
@@ -118,10 +128,10 @@ class Properties:
             value = decide(view)
             if value is not None:
                 decided = place
-                if not values:
-                    values, names = list(self._nothing[0]), list(self._nothing[1])
+                if values is None:
+                    values, names = list(self._nothing), list(self._nothing)
                 values[place], names[place] = value, name
-        return (tuple(values), tuple(names)) if values else self._nothing
+        return (self._nothing, ()) if values is None else (tuple(values), tuple(names))
 
 
 def rule(

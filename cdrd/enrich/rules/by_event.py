@@ -27,7 +27,7 @@ def _of_party(party: Party | None) -> Origin | None:
     return Origin(inside=True, company=party.company, extension=party.extension)
 
 
-@rule("the event PICKUP says that {picker} took the call", only="linked")
+@rule("the event PICKUP says that {picker} took the call", only="told")
 def pickup_event(view: LegView) -> Origin | None:
     """The row of a pick-up code is the picker's, though it names the channel that rang."""
     told = view.told
@@ -36,7 +36,7 @@ def pickup_event(view: LegView) -> Origin | None:
     return _of_party(view.picker)
 
 
-@rule("the event {transfer_event} says that {transferrer} handed the call on", only="linked")
+@rule("the event {transfer_event} says that {transferrer} handed the call on", only="told")
 def transfer_event(view: LegView) -> Origin | None:
     """After a transfer the transferrer answers for the call."""
     return _of_party(view.transferrer) if _transfer(view) is not None else None
@@ -46,7 +46,7 @@ def _transfer(view: LegView) -> Transfer | None:
     return view.told.transfer if view.told is not None else None
 
 
-@rule("the event FORWARD says that {forwarder} sent the call on", only="linked")
+@rule("the event FORWARD says that {forwarder} sent the call on", only="told")
 def forward_event(view: LegView) -> Origin | None:
     """The way on is the forwarding extension's; the leg that the caller dialled stays the caller's."""
     dialler = view.dialler
@@ -57,7 +57,7 @@ def forward_event(view: LegView) -> Origin | None:
 
 @rule(
     "events say that a program called {channel} outside, for {company}",
-    only="linked",
+    only="told",
     calling=(PartyKind.TRUNK,),
 )
 def called_by_program_event(view: LegView) -> Origin | None:
@@ -72,7 +72,7 @@ def called_by_program_event(view: LegView) -> Origin | None:
 
 @rule(
     "the event CHAN_START says that {number_heard} was called, which belongs to {company}",
-    only="linked",
+    only="told",
     calling=NOT_STATION,
 )
 def number_called_event(view: LegView) -> Origin | None:
@@ -84,7 +84,7 @@ def number_called_event(view: LegView) -> Origin | None:
 
 @rule(
     "events say that the call from outside went through a context of {company}",
-    only="linked",
+    only="told",
     calling=NOT_STATION,
 )
 def context_passed_event(view: LegView) -> Origin | None:
@@ -93,13 +93,13 @@ def context_passed_event(view: LegView) -> Origin | None:
     if channel is None or channel.was_called or not from_outside(view):
         return None
     for place in channel.places:
-        entry = view.directory.context(view.pbx, place.context, view.at)
+        entry = view.owners.context(place.context, view.at)
         if entry is not None and entry.company and place.at <= view.passed_until:
             return Origin(inside=False, company=entry.company)
     return None
 
 
-@rule("the event {transfer_event} names {transferrer}", only="linked")
+@rule("the event {transfer_event} names {transferrer}", only="told")
 def transferrer_event(view: LegView) -> str | None:
     """The transferrer's extension, or its endpoint where that has none."""
     party = view.transferrer if _transfer(view) is not None else None
@@ -108,19 +108,19 @@ def transferrer_event(view: LegView) -> str | None:
     return party.extension or party.base.partition("/")[2] or None
 
 
-@rule("the events PARK_START and PARK_END tell of it", only="linked")
+@rule("the events PARK_START and PARK_END tell of it", only="told")
 def parking_event(view: LegView) -> bool | None:
     """From the parking on, until somebody hands the call on."""
     return True if view.told is not None and view.told.parking is not None else None
 
 
-@rule("the event PICKUP tells of it", only="linked")
+@rule("the event PICKUP tells of it", only="told")
 def picked_up_event(view: LegView) -> bool | None:
     """Every leg of a call that was picked up."""
     return True if view.told is not None and view.told.pickup is not None else None
 
 
-@rule("events say that the caller heard the menu {menu}", only="linked", calling=NOT_STATION)
+@rule("events say that the caller heard the menu {menu}", only="told", calling=NOT_STATION)
 def menu_event(view: LegView) -> bool | None:
     """A menu leaves no row of its own, but its application starts on the caller's channel."""
     if view.origin.inside:
@@ -138,7 +138,7 @@ def menu_passed(view: LegView) -> str:
         if started.at <= until and _is_menu(started, channel):
             return f"{started.app}({started.data})"
     for place in channel.places:
-        entry = view.directory.context(view.pbx, place.context, view.at)
+        entry = view.owners.context(place.context, view.at)
         if entry is not None and entry.detail.get("ivr") and place.at <= until:
             return place.context
     return ""
@@ -162,7 +162,7 @@ def _is_menu(started: Started, channel: Channel) -> bool:
 
 @rule(
     "events say that a PIN was asked for, and that the call went on",
-    only="linked",
+    only="told",
     calling=NOT_STATION,
 )
 def pin_event(view: LegView) -> bool | None:
@@ -191,7 +191,7 @@ def _let_through(view: LegView) -> Started | None:
     return None
 
 
-@rule("events say that DISA() let the caller dial as {company}", only="linked", calling=NOT_STATION)
+@rule("events say that DISA() let the caller dial as {company}", only="told", calling=NOT_STATION)
 def let_through_event(view: LegView) -> Origin | None:
     """The company in whose context DISA() dials, or whose account code the PIN gave the channel."""
     started = _let_through(view)
@@ -199,7 +199,7 @@ def let_through_event(view: LegView) -> Origin | None:
         return None
     arguments = started.data.split(",")
     name = arguments[1] if len(arguments) > 1 and arguments[1] else started.context
-    entry = view.directory.context(view.pbx, name, view.at)
+    entry = view.owners.context(name, view.at)
     account = believed_account(view)
     company = (entry.company if entry else None) or (account.company if account else None)
     if company is None:
@@ -207,19 +207,19 @@ def let_through_event(view: LegView) -> Origin | None:
     return Origin(inside=True, company=company, extension=pin_owner_event.decide(view))
 
 
-@rule("events say that {pin_extension} keyed its PIN", only="linked", calling=NOT_STATION)
+@rule("events say that {pin_extension} keyed its PIN", only="told", calling=NOT_STATION)
 def pin_owner_event(view: LegView) -> str | None:
     """The extension that the account code names, which the dialplan gave the channel after the PIN."""
     if _let_through(view) is None or view.told is None or view.told.channel is None:
         return None
     for code in reversed(view.told.channel.accounts):
-        account = view.directory.account(view.pbx, code, view.at)
+        account = view.owners.account(code, view.at)
         if account is not None and view.owns(account.company, account.extension):
             return account.extension
     return None
 
 
-@rule("events say that {recorder} recorded it", only="linked")
+@rule("events say that {recorder} recorded it", only="told")
 def recording_event(view: LegView) -> str | None:
     """The file that MixMonitor() or Monitor() was told to write, on either channel of the leg."""
     told = view.told
@@ -237,7 +237,7 @@ def recording_event(view: LegView) -> str | None:
 
 @rule(
     "what the parker keyed, {parked_with}, says the event BLINDTRANSFER",
-    only="linked",
+    only="told",
     directions=(INTERNAL,),
 )
 def keyed_to_park_event(view: LegView) -> str | None:
@@ -253,7 +253,7 @@ def keyed_to_park_event(view: LegView) -> str | None:
     return told.parked_by.exten or UNKNOWABLE
 
 
-@rule("what {transferrer} keyed, says the event BLINDTRANSFER", only="linked")
+@rule("what {transferrer} keyed, says the event BLINDTRANSFER", only="told")
 def keyed_to_transfer_event(view: LegView) -> str | None:
     """Of a blind transfer, where to; whatever the dialplan made of it."""
     transfer = _transfer(view)
@@ -262,7 +262,7 @@ def keyed_to_transfer_event(view: LegView) -> str | None:
     return as_keyed(view, transfer.exten)
 
 
-@rule("what {transferrer} keyed to consult, say the events", only="linked")
+@rule("what {transferrer} keyed to consult, say the events", only="told")
 def keyed_to_consult_event(view: LegView) -> str | None:
     """Of an attended transfer: where the channel of the consultation began."""
     transfer = _transfer(view)
@@ -277,7 +277,7 @@ def keyed_to_consult_event(view: LegView) -> str | None:
     return as_keyed(view, second.keyed)
 
 
-@rule("the channel began at {keyed}, says the event CHAN_START", only="linked")
+@rule("the channel began at {keyed}, says the event CHAN_START", only="told")
 def keyed_event(view: LegView) -> str | None:
     """What a telephone keyed, before the dialplan made another number of it."""
     channel = view.told.channel if view.told is not None else None
@@ -292,7 +292,7 @@ def keyed_event(view: LegView) -> str | None:
 
 @rule(
     "the carrier sent {number_heard}, says the event CHAN_START",
-    only="linked",
+    only="told",
     directions=(INBOUND,),
 )
 def number_in_full_event(view: LegView) -> str | None:
@@ -303,23 +303,23 @@ def number_in_full_event(view: LegView) -> str | None:
         return view.did.number if view.heard_did else None
     for number in view.heard_numbers():
         if is_public(view, number):
-            return view.directory.dialling(view.pbx, view.origin.company).written(number)
+            return view.owners.dialling(view.origin.company).written(number)
     return None
 
 
-@rule("{rang} rang, says the event PICKUP, before another telephone took the call", only="linked")
+@rule("{rang} rang, says the event PICKUP, before another telephone took the call", only="told")
 def ringing_event(view: LegView) -> str | None:
     """Who picks up takes a call that was for somebody else, if only for one of a group."""
     told = view.told
     if told is None or told.pickup is None or view.leg.dstchannel != told.pickup.by:
         return None
-    rang = view.directory.party(view.pbx, told.pickup.rang, view.at)
+    rang = view.owners.party(told.pickup.rang, view.at)
     return f"{rang.company}-{rang.extension}" if rang.company and rang.extension else None
 
 
 @rule(
     "the event ATTENDEDTRANSFER says that the caller took the place of {channel}, whose row has its command",
-    only="linked",
+    only="told",
 )
 def another_s_command_event(view: LegView) -> str | None:
     """Who joined another one into a conference or a queue leaves a row with that one's command."""
@@ -328,7 +328,7 @@ def another_s_command_event(view: LegView) -> str | None:
 
 @rule(
     "the dialplan was at {at_exten}, say the events, before a transfer wrote over dst",
-    only="linked",
+    only="told",
     directions=(INBOUND,),
 )
 def extension_event(view: LegView) -> str | None:
@@ -344,14 +344,12 @@ def at_exten(view: LegView) -> str:
     places = channel.places if channel is not None and not channel.was_called else ()
     until = view.passed_until
     extens = [p.exten for p in places if p.at <= until and p.exten not in NOBODY_DIALS]
-    return (
-        extens[-1] if extens and view.directory.did(view.pbx, extens[-1], view.at) is None else ""
-    )
+    return extens[-1] if extens and view.owners.did(extens[-1], view.at) is None else ""
 
 
 @rule(
     "who fetched the call was not dialled, says the event PARK_END",
-    only="linked",
+    only="told",
     directions=(INTERNAL,),
 )
 def fetched_event(view: LegView) -> str | None:

@@ -106,7 +106,7 @@ def ringing_telephone(view: LegView) -> str | None:
     if not view.picked or not view.replaced or len(view.dialled.targets) != 1:
         return None
     base = view.dialled.targets[0].base
-    rang = view.directory.party_of_base(view.pbx, base, view.at)
+    rang = view.owners.party_of_base(base, view.at)
     return f"{rang.company}-{rang.extension}" if rang.company and rang.extension else None
 
 

@@ -79,7 +79,7 @@ def keyed_before_transfer(view: LegView) -> str | None:
 def _rung(view: LegView) -> str | None:
     """The first telephone that was dialled, whoever picked the call up."""
     for target in view.dialled.targets:
-        return view.directory.party_of_base(view.pbx, target.base, view.at).extension
+        return view.owners.party_of_base(target.base, view.at).extension
     return None
 
 

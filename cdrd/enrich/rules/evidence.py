@@ -28,9 +28,9 @@ def _account(view: LegView) -> Account | None:
     code = view.leg.accountcode
     if not code:
         return None
-    account = view.directory.account(view.pbx, code, view.at)
+    account = view.owners.account(code, view.at)
     if account is None and code.startswith(">"):
-        owners = view.directory.extension_owners(view.pbx, code[1:], view.at)
+        owners = view.owners.extension_owners(code[1:], view.at)
         return Account(owners[0], code[1:]) if len(owners) == 1 else None
     return account
 
@@ -60,7 +60,7 @@ def local_company(view: LegView) -> CompanyId | None:
     if view.calling.kind is not PartyKind.LOCAL:
         return None
     context = view.calling.base.rpartition("@")[2]
-    entry = view.directory.context(view.pbx, context, view.at)
+    entry = view.owners.context(context, view.at)
     return entry.company if entry else None
 
 
@@ -84,28 +84,28 @@ def _from_outside(view: LegView) -> bool:
 
 def _outside_number(view: LegView) -> bool:
     src = view.leg.src
-    if not view.directory.dialling(view.pbx, None).is_public(src):
+    if not view.owners.dialling(None).is_public(src):
         return False
-    inside = view.directory.extension_owners(view.pbx, src, view.at)
-    return not inside and view.directory.did(view.pbx, src, view.at) is None
+    inside = view.owners.extension_owners(src, view.at)
+    return not inside and view.owners.did(src, view.at) is None
 
 
 def dst_is_number(view: LegView) -> bool:
     """Whether dst is a company's public number."""
-    return view.directory.did(view.pbx, view.leg.dst, view.at) is not None
+    return view.owners.did(view.leg.dst, view.at) is not None
 
 
 def unlisted_trunk(view: LegView) -> str | None:
     """The trunk that nobody listed, where Dial() gave it a public number: telephones are given none."""
     if view.called.kind not in (PartyKind.UNLISTED, PartyKind.NOBODY):
         return None
-    dialling = view.directory.dialling(view.pbx, None)
+    dialling = view.owners.dialling(None)
     for target in view.dialled.targets:
         if dialling.is_public(target.number) and view.called.base in (target.base, ""):
-            party = view.directory.party_of_base(view.pbx, target.base, view.at)
+            party = view.owners.party_of_base(target.base, view.at)
             return target.base.partition("/")[2] if party.kind is PartyKind.UNLISTED else None
     return None
 
 
 def _named_inside(view: LegView) -> bool:
-    return bool(view.directory.extension_owners(view.pbx, endpoint_name(view), view.at))
+    return bool(view.owners.extension_owners(endpoint_name(view), view.at))

@@ -18,7 +18,7 @@ UNKNOWABLE: Final = ""
 
 def dialling_of_leg(view: LegView) -> Dialling:
     """How the one who answers for the leg writes numbers."""
-    return view.directory.dialling(view.pbx, view.origin.company)
+    return view.owners.dialling(view.origin.company)
 
 
 def number_sent(view: LegView) -> str | None:
@@ -112,17 +112,22 @@ def _stripped(view: LegView, dst: str) -> str:
         return dst
     rests = _rests(view, dst)
     if number is None:
-        return next((rest for rest in rests if _stands_alone(view, dst, rest)), dst)
-    written = dialling_of_leg(view).written
-    for dialled in (*rests, dst):
-        if number.endswith(dialled.removeprefix("+")) or written(dialled) == written(number):
-            return dialled
+        for rest in rests:
+            if _stands_alone(view, dst, rest):
+                return rest
+        return dst
+    dialling = dialling_of_leg(view)
+    for rest in rests:
+        if number.endswith(rest.removeprefix("+")):
+            return rest
+        if dialling.written(rest) == dialling.written(number):
+            return rest
     return dst
 
 
 def _rests(view: LegView, dst: str) -> list[str]:
     """What is left of dst without a prefix that it begins with."""
-    prefixes = view.directory.outside_prefixes(view.pbx, view.origin.company, view.at)
+    prefixes = view.owners.outside_prefixes(view.origin.company, view.at)
     return [dst[len(p) :] for p in prefixes if dst.startswith(p) and len(dst) > len(p)]
 
 

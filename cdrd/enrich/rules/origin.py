@@ -124,7 +124,7 @@ def context_to_outside(view: LegView) -> Origin | None:
 def endpoint_named_by_extension(view: LegView) -> Origin | None:
     """A telephone that no endpoint pattern covers, with a name that says whose it is."""
     name = endpoint_name(view)
-    owners = view.directory.extension_owners(view.pbx, name, view.at)
+    owners = view.owners.extension_owners(name, view.at)
     return Origin(inside=True, company=owners[0], extension=name) if len(owners) == 1 else None
 
 
@@ -168,7 +168,7 @@ def unowned_station(view: LegView) -> Origin | None:
     """A telephone without an owner."""
     if from_outside(view):
         return None
-    company = view.directory.default_company(view.pbx, view.at)
+    company = view.owners.default_company(view.at)
     return Origin(inside=True, company=company) if company else None
 
 
@@ -179,7 +179,7 @@ def unowned_station(view: LegView) -> Origin | None:
 )
 def unowned_station_called(view: LegView) -> Origin | None:
     """A call from outside to a telephone without an owner."""
-    company = view.directory.default_company(view.pbx, view.at)
+    company = view.owners.default_company(view.at)
     return Origin(inside=False, company=company) if company and from_outside(view) else None
 
 

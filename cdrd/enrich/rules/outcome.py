@@ -170,7 +170,7 @@ def through_menu(view: LegView) -> bool | None:
     dialler = view.dialler
     if dialler is not None and dialler.attribution is not None:
         return dialler.attribution.is_ivr or None
-    context = view.directory.context(view.pbx, view.leg.dcontext, view.at)
+    context = view.context
     in_menu = context is not None and bool(context.detail.get("ivr"))
     return in_menu or (view.did is not None and view.did.ivr) or None
 

@@ -58,7 +58,7 @@ def handed_on_outside(view: LegView) -> Reached | None:
 
 @rule(
     "it goes on over the trunk of {channel}, whom a program called",
-    only="linked",
+    only="told",
     calling=(PartyKind.TRUNK,),
 )
 def called_by_program(view: LegView) -> Reached | None:
@@ -104,7 +104,7 @@ def handed_to_local_channel(view: LegView) -> Reached | None:
     if not view.attended and not view.consulting:
         return None
     exten, _, name = view.called.base.removeprefix("Local/").rpartition("@")
-    entry = view.directory.context(view.pbx, name, view.at)
+    entry = view.owners.context(name, view.at)
     end = far_leg(view).called
     if end.kind is PartyKind.TRUNK:
         return Reached(outside=True)  # the trunk is used once, by the leg behind the Local channel
@@ -135,7 +135,7 @@ def endpoint_dialled(view: LegView) -> Reached | None:
     if not view.dialled.targets:
         return None
     base = view.dialled.targets[0].base
-    party = view.directory.party_of_base(view.pbx, base, view.at)
+    party = view.owners.party_of_base(base, view.at)
     known = party.kind in (PartyKind.STATION, PartyKind.TRUNK)
     reached = _reached(party) if known else None
     if reached is None or len(view.dialled.targets) == 1:
@@ -169,7 +169,7 @@ def unlisted_trunk_used(view: LegView) -> Reached | None:
 def unlisted_reached(view: LegView) -> Reached | None:
     """A telephone that no endpoint pattern covers."""
     name = view.called.base.partition("/")[2]
-    owners = view.directory.extension_owners(view.pbx, name, view.at)
+    owners = view.owners.extension_owners(name, view.at)
     if len(owners) == 1:
         return Reached(outside=False, company=owners[0], extension=name)
     company = _company_called(view)
@@ -179,7 +179,7 @@ def unlisted_reached(view: LegView) -> Reached | None:
 
 def _company_called(view: LegView) -> CompanyId | None:
     did = view.did.company if view.did else None
-    return view.context_company or did or view.directory.default_company(view.pbx, view.at)
+    return view.context_company or did or view.owners.default_company(view.at)
 
 
 @rule(
@@ -188,10 +188,12 @@ def _company_called(view: LegView) -> CompanyId | None:
 )
 def extension_dialled(view: LegView) -> Reached | None:
     """dst, where no channel tells more."""
-    for company in (view.context_company, view.origin.company):
-        if view.owns(company, view.leg.dst):
-            return Reached(outside=False, company=company, extension=view.leg.dst)
-    return None
+    dst, company, own = view.leg.dst, view.context_company, view.origin.company
+    if not view.owns(company, dst):
+        if own == company or not view.owns(own, dst):
+            return None
+        company = own
+    return Reached(outside=False, company=company, extension=dst)
 
 
 @rule("{dst} is a feature code", called=_UNKNOWN_END)
@@ -210,9 +212,7 @@ def number_outside(view: LegView) -> Reached | None:
     if from_outside(view) and view.transferrer is None and view.noted_auth is None:
         return None
     number = without_prefix(view) or outside_number(view)
-    if number is None or not view.directory.dialling(view.pbx, view.origin.company).is_public(
-        number
-    ):
+    if number is None or not view.owners.dialling(view.origin.company).is_public(number):
         return None
     return Reached(outside=True, trunk=view.column(view.columns.trunk))
 

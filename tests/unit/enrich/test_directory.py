@@ -62,7 +62,7 @@ def directory(tmp_path: Path) -> Directory:
 
 def test_channels_are_of_stations_trunks_or_nobody(directory: Directory) -> None:
     def found(channel: str, pbx: str = "hq") -> tuple[str, str | None, str | None, str | None]:
-        party = directory.party(pbx, channel, MARCH)
+        party = directory.on(pbx).party(channel, MARCH)
         return party.kind.name, party.company, party.extension, party.trunk
 
     assert found("PJSIP/acme-101-0000002a") == ("STATION", "acme", "101", None)
@@ -74,15 +74,15 @@ def test_channels_are_of_stations_trunks_or_nobody(directory: Directory) -> None
     assert found("PJSIP/globex-101-0000002a") == ("UNLISTED", None, None, None)
     assert found("PJSIP/globex-101-0000002a", "branch") == ("STATION", "globex", "101", None)
     assert found("Local/101@acme-in-0000002a;2") == ("LOCAL", None, None, None)
-    assert directory.party("hq", "", MARCH).kind is PartyKind.NOBODY
+    assert directory.on("hq").party("", MARCH).kind is PartyKind.NOBODY
 
 
 def test_extensions_of_two_companies_may_be_the_same(directory: Directory) -> None:
-    assert directory.extension_owners("branch", "150", MARCH) == ("acme", "globex")
-    assert directory.extension_owners("hq", "150", MARCH) == ("acme",)
-    assert directory.owns_extension("branch", CompanyId("globex"), "150", MARCH)
-    assert not directory.owns_extension("hq", CompanyId("globex"), "150", MARCH)
-    assert directory.extension_owners("hq", "200", MARCH) == ()
+    assert directory.on("branch").extension_owners("150", MARCH) == ("acme", "globex")
+    assert directory.on("hq").extension_owners("150", MARCH) == ("acme",)
+    assert directory.on("branch").owns_extension(CompanyId("globex"), "150", MARCH)
+    assert not directory.on("hq").owns_extension(CompanyId("globex"), "150", MARCH)
+    assert directory.on("hq").extension_owners("200", MARCH) == ()
 
 
 def test_a_number_is_found_in_every_form_and_belongs_to_who_owned_it_then(
@@ -91,7 +91,7 @@ def test_a_number_is_found_in_every_form_and_belongs_to_who_owned_it_then(
     forms = ("01908555120", "+441908555120", "00441908555120", "441908555120")
     owners = {
         pbx: [
-            [did.company if (did := directory.did(pbx, form, at)) else None for form in forms]
+            [did.company if (did := directory.on(pbx).did(form, at)) else None for form in forms]
             for at in (MARCH, APRIL)
         ]
         for pbx in ("hq", "branch")
@@ -102,7 +102,7 @@ def test_a_number_is_found_in_every_form_and_belongs_to_who_owned_it_then(
 
 
 def test_a_number_of_a_block_is_written_as_it_is_dialled_at_the_site(directory: Directory) -> None:
-    did = directory.did("hq", "+441908555250", MARCH)
+    did = directory.on("hq").did("+441908555250", MARCH)
 
     assert did is not None
     assert (did.company, did.number, did.extension) == ("acme", "01908555250", None)
@@ -110,7 +110,7 @@ def test_a_number_of_a_block_is_written_as_it_is_dialled_at_the_site(directory: 
 
 def test_account_codes_can_name_an_extension(directory: Directory) -> None:
     def found(code: str) -> tuple[str, str | None] | None:
-        return directory.account("branch", code, MARCH)
+        return directory.on("branch").account(code, MARCH)
 
     assert found("acme") == ("acme", None)
     assert found(">150") == ("acme", "150")
@@ -120,42 +120,42 @@ def test_account_codes_can_name_an_extension(directory: Directory) -> None:
 
 
 def test_contexts_and_menus(directory: Directory) -> None:
-    menu = directory.context("hq", "acme-menu", MARCH)
+    menu = directory.on("hq").context("acme-menu", MARCH)
 
     assert menu is not None
     assert menu.detail == {"ivr": True}
-    assert directory.context("hq", "other", MARCH) is None
+    assert directory.on("hq").context("other", MARCH) is None
 
 
 def test_a_companys_own_prefixes_replace_those_of_the_pbx(directory: Directory) -> None:
     acme, globex = CompanyId("acme"), CompanyId("globex")
 
-    assert directory.outside_prefixes("hq", acme, MARCH) == ("9",)
-    assert set(directory.outside_prefixes("branch", acme, MARCH)) == {"9", "0"}
-    assert directory.outside_prefixes("branch", globex, MARCH) == ("8",)
+    assert directory.on("hq").outside_prefixes(acme, MARCH) == ("9",)
+    assert set(directory.on("branch").outside_prefixes(acme, MARCH)) == {"9", "0"}
+    assert directory.on("branch").outside_prefixes(globex, MARCH) == ("8",)
 
 
 def test_feature_codes_may_carry_an_extension(directory: Directory) -> None:
-    assert directory.feature("hq", None, "*8102", MARCH) == ("pickup", "102")
-    assert directory.feature("hq", None, "*8", MARCH) == ("pickup", None)
-    assert directory.feature("hq", None, "715", MARCH) == ("park_slots", None)
-    assert directory.feature("hq", None, "102", MARCH) is None
+    assert directory.on("hq").feature(None, "*8102", MARCH) == ("pickup", "102")
+    assert directory.on("hq").feature(None, "*8", MARCH) == ("pickup", None)
+    assert directory.on("hq").feature(None, "715", MARCH) == ("park_slots", None)
+    assert directory.on("hq").feature(None, "102", MARCH) is None
 
 
 def test_unowned_stations_have_a_company(directory: Directory) -> None:
-    assert directory.default_company("hq", MARCH) == "house"
+    assert directory.on("hq").default_company(MARCH) == "house"
 
 
 @pytest.mark.parametrize(
     "hostile", ["", "\x00", "a" * 10_000, "*{ext}*", "PJSIP/", "-", "\udcff", "/"]
 )
 def test_no_text_is_too_strange_to_be_looked_up(directory: Directory, hostile: str) -> None:
-    assert directory.party("hq", hostile, MARCH).company is None
-    assert directory.account("hq", hostile, MARCH) is None
-    assert directory.context("hq", hostile, MARCH) is None
-    assert directory.did("hq", hostile, MARCH) is None
-    assert directory.feature("hq", None, hostile, MARCH) is None
-    assert directory.extension_owners("hq", hostile, MARCH) == ()
+    assert directory.on("hq").party(hostile, MARCH).company is None
+    assert directory.on("hq").account(hostile, MARCH) is None
+    assert directory.on("hq").context(hostile, MARCH) is None
+    assert directory.on("hq").did(hostile, MARCH) is None
+    assert directory.on("hq").feature(None, hostile, MARCH) is None
+    assert directory.on("hq").extension_owners(hostile, MARCH) == ()
 
 
 def test_the_table_of_a_large_block_is_small() -> None:
@@ -164,8 +164,8 @@ def test_the_table_of_a_large_block_is_small() -> None:
     block = Entry(acme, None, EntryKind.DID, "0500000001-0599999998", {}, None, None)
     directory = Directory.compile(DirectoryVersion(1, [Company(acme, "Acme")], [block]))
 
-    assert directory.did("hq", "0512345678", MARCH) is not None
-    assert directory.did("hq", "0500000000", MARCH) is None
+    assert directory.on("hq").did("0512345678", MARCH) is not None
+    assert directory.on("hq").did("0500000000", MARCH) is None
 
 
 def test_a_diff_shows_each_change_below_its_company(tmp_path: Path) -> None:

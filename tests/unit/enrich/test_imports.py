@@ -210,5 +210,5 @@ def test_a_large_plan_is_read_and_everything_in_it_is_found(tmp_path: Path) -> N
     assert (problems, len(content.entries)) == ([], 500 * (1 + 40))
     found = [directory.did("", f"+44190{n:04}19", now) for n in range(500)]
     assert [did and did.company for did in found] == companies
-    assert directory.owns_extension("", CompanyId("company7"), "119", now)
-    assert len(directory.extension_owners("", "119", now)) == 2
+    assert directory.on("").owns_extension(CompanyId("company7"), "119", now)
+    assert len(directory.on("").extension_owners("119", now)) == 2
