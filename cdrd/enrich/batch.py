@@ -77,7 +77,7 @@ def decide_calls(
     deciding = _Deciding(decide, by_caller(gathered.queued))
     ids = {(event.pbx, name) for event in heard for name in (event.uniqueid, event.linkedid)}
     legs = [*claimed, *gathered.legs] if gathered.legs else claimed
-    ours = {leg.acctid for leg in claimed} if gathered.legs else None
+    others = {leg.acctid for leg in gathered.legs}
     for group in calls_of(legs, gathered.events, channels=gathered.channels):
         if not group.legs:
             continue
@@ -85,8 +85,8 @@ def decide_calls(
             deciding.take(group, group.legs)
         else:
             mine = group.legs
-            if ours is not None:
-                mine = [leg for leg in group.legs if leg.acctid in ours]
+            if others:
+                mine = [leg for leg in mine if leg.acctid not in others]
             if mine:
                 deciding.take(group, mine)
     return Decisions(deciding.decided, deciding.faults, deciding.oversized)
@@ -125,10 +125,9 @@ class _Deciding:
         if len(legs) == 1:
             self._one(legs, events, said)
         else:
-            newest = max([acctid_of(leg) for leg in claimed])
+            upto = max(map(acctid_of, claimed)) if len(claimed) < len(legs) else None
             legs.sort(key=acctid_of)
-            later = legs[-1].acctid != newest
-            self._one(legs, events, said, upto=newest if later else None)
+            self._one(legs, events, said, upto=upto)
 
     def _one(
         self,
@@ -168,11 +167,12 @@ class _Deciding:
 
 def _each_once(legs: Sequence[Leg], decided: Sequence[Attribution]) -> bool:
     """No leg may be forgotten, or decided twice."""
-    if len(legs) == len(decided) == 1:
-        return legs[0].acctid == decided[0].acctid
-    wanted = [leg.acctid for leg in legs]
-    found = [attribution.acctid for attribution in decided]
-    return found == wanted or sorted(found) == sorted(map(acctid_of, legs))
+    if len(legs) != len(decided):
+        return False
+    for at, leg in enumerate(legs):
+        if leg.acctid != decided[at].acctid:
+            return sorted(one.acctid for one in decided) == sorted(map(acctid_of, legs))
+    return True
 
 
 def parked(acctids: Iterable[AcctId]) -> Decided:

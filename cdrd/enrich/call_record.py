@@ -30,6 +30,7 @@ from cdrd.enrich.talk import (
     leg_answered_at,
     rang_at,
     talk_seconds,
+    whole_seconds,
 )
 from cdrd.records import Attribution, Leg
 
@@ -98,7 +99,7 @@ def _by_itself(view: LegView) -> CallRecord:
     leg, told = view.leg, _attribution(view)
     one_leg = leg_by_itself(view)
     answered = leg_answered_at(view) if is_answered(view) else None
-    talked = (view.ended - answered).total_seconds() if answered is not None else 0
+    talked = whole_seconds(view.ended - answered) if answered is not None else 0
     name = _name(view)
     told_of_it = (
         view.pbx,
@@ -110,12 +111,12 @@ def _by_itself(view: LegView) -> CallRecord:
         told.dial_full if told.direction is INBOUND else told.dial_short,
         _requested(told),
         _answered_by(view) if answered is not None else None,
-        _direction_by_itself(view, told),
+        _direction((view,)),
         view.at,
         view.at if leg.dstchannel else None,
         answered,
         view.ended,
-        max(0, min(int(talked), leg.billsec)),
+        max(0, min(talked, leg.billsec)),
         one_leg.end_reason,
         _rerouted_by_itself(view, one_leg),
         0 if leg.disposition == "ANSWERED" else status_code(view),
@@ -132,15 +133,6 @@ def _by_itself(view: LegView) -> CallRecord:
         _rules(told.rules, Confidence.RECORDS, False, False),  # noqa: FBT003 - no events
     )
     return made(CallRecord, told_of_it)
-
-
-def _direction_by_itself(view: LegView, told: Attribution) -> CallDirection | None:
-    came_in = told.direction is INBOUND or _dialled_in(view)
-    if told.direction is OUTBOUND:
-        return CallDirection.INBOUND_OUTBOUND if came_in else CallDirection.OUTBOUND
-    if came_in:
-        return CallDirection.INBOUND
-    return CallDirection.INTERNAL if told.direction is not None else None
 
 
 def _rerouted_by_itself(view: LegView, leg: CallLeg) -> RerouteReason | None:
@@ -225,15 +217,19 @@ def _answered_by(view: LegView) -> str | None:
     return name if far.called.kind is PartyKind.UNLISTED and name not in NOBODY_DIALS else None
 
 
-def _direction(views: Iterable[LegView]) -> CallDirection | None:
+def _direction(views: Sequence[LegView]) -> CallDirection | None:
     """By the trunks that had part in it."""
-    directions = {_attribution(view).direction for view in views}
-    came_in = INBOUND in directions or any(_dialled_in(view) for view in views)
-    if OUTBOUND in directions:
+    came_in = went_out = is_known = False
+    for view in views:
+        direction = _attribution(view).direction
+        came_in = came_in or direction is INBOUND or _dialled_in(view)
+        went_out = went_out or direction is OUTBOUND
+        is_known = is_known or direction is not None
+    if went_out:
         return CallDirection.INBOUND_OUTBOUND if came_in else CallDirection.OUTBOUND
     if came_in:
         return CallDirection.INBOUND
-    return CallDirection.INTERNAL if directions - {None} else None
+    return CallDirection.INTERNAL if is_known else None
 
 
 def _dialled_in(view: LegView) -> bool:

@@ -14,7 +14,9 @@ from cdrd.enrich.heard import Connected, Heard
 from cdrd.enrich.legview import CONFERENCES, LegView
 
 _PAIR: Final = 2
+_DAY: Final = 24 * 3600
 _NO_TIME: Final = timedelta(0)
+_SECOND: Final = timedelta(seconds=1)
 
 
 class Span(NamedTuple):
@@ -83,9 +85,14 @@ def leg_answered_at(view: LegView) -> datetime:
 def talk_seconds(views: Sequence[LegView], heard: Heard) -> int:
     """Whole seconds in which at least two parties were connected."""
     if not heard.connected:
-        return int(_length(_in_legs(views)).total_seconds())
+        return whole_seconds(_length(_in_legs(views)))
     pairs = [view for view in views if view.leg.lastapp in CONFERENCES]
-    return int(_length([*_in_bridges(heard.connected), *_in_legs(pairs)]).total_seconds())
+    return whole_seconds(_length([*_in_bridges(heard.connected), *_in_legs(pairs)]))
+
+
+def whole_seconds(time: timedelta) -> int:
+    """Without the fraction; rounded down."""
+    return time.days * _DAY + time.seconds
 
 
 def _in_bridges(connected: Iterable[Connected]) -> Iterator[Span]:
@@ -129,7 +136,7 @@ def _in_legs(views: Iterable[LegView]) -> list[Span]:
 def _talk(view: LegView) -> Span:
     """The times of a leg are cut to whole seconds, its seconds are counted before that."""
     since = leg_answered_at(view)
-    until = min(view.ended, since + timedelta(seconds=view.leg.billsec))
+    until = min(view.ended, since + _SECOND * view.leg.billsec)
     return made(Span, (since, until))
 
 
