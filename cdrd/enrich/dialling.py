@@ -26,6 +26,7 @@ class Dialling:
 
     def __init__(self, profile: Mapping[str, Any]) -> None:
         self.country_code = str(profile.get("country_code") or "")
+        self._own = "+" + self.country_code
         self.national_prefix = str(profile.get("national_prefix") or "")
         self.international_prefix = str(profile.get("international_prefix") or "")
         self.area_code = str(profile.get("area_code") or "")
@@ -42,7 +43,7 @@ class Dialling:
         if international:
             return international
         national = self._national(number)
-        return f"+{self.country_code}{national}" if national else None
+        return self._own + national if national else None
 
     def _international(self, number: str) -> str:
         """With a plus, what begins with that or with the prefix for it; else empty."""
@@ -65,15 +66,14 @@ class Dialling:
 
     def written(self, number: str) -> str:
         """The number in full, as it is dialled here: national where it can be, else international."""
-        if not (number.isascii() and number.lstrip("+").isdigit()):
+        if not ((number.isdigit() or number.lstrip("+").isdigit()) and number.isascii()):
             return number
         international = self._international(number)
         if not international:
             national = self._national(number)
             return self.national_prefix + national if national else number
-        own = "+" + self.country_code
-        if self.country_code and international.startswith(own):
-            return self.national_prefix + international[len(own) :]
+        if self.country_code and international.startswith(self._own):
+            return self.national_prefix + international[len(self._own) :]
         if self.international_prefix:
             return self.international_prefix + international[1:]
         return international

@@ -66,7 +66,7 @@ class Owners:
         self._accounts: dict[str, tuple[tuple[Account, Entry], ...]] = memory.table()
         self._dids: dict[str, tuple[tuple[Did, Entry], ...]] = memory.table()
         self._prefixes: dict[Owner, tuple[tuple[Entry, ...], tuple[str, ...]]] = memory.table()
-        self._features: dict[tuple[Owner, str], tuple[tuple[Feature, Entry], ...]] = memory.table()
+        self._features: dict[Owner, dict[str, tuple[tuple[Feature, Entry], ...]]] = {}
 
     def dialling(self, company: CompanyId | None) -> Dialling:
         """How numbers are written there."""
@@ -162,10 +162,12 @@ class Owners:
 
     def feature(self, company: CompanyId | None, dialled: str, at: datetime) -> Feature | None:
         """What was asked for, where what was dialled is a feature code."""
-        code = company, dialled
-        features = self._features.get(code)
+        known = self._features.get(company)
+        if known is None:
+            known = self._features[company] = self._memory.table()
+        features = known.get(dialled)
         if features is None:
-            features = self._memory.keep(self._features, code, self._lookups.features(code))
+            features = self._memory.keep(known, dialled, self._lookups.features(company, dialled))
         for feature, entry in features:
             if holds(entry, at):
                 return feature

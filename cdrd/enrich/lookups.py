@@ -69,9 +69,12 @@ class Lookups:
         """Whose public number it may be, in whatever way it is written."""
         number = cleaned(number)
         public, plus = self.dialling(None).e164(number) or number, "+" + number
-        found = [entry for table in self._dids for entry in table.find(public)]
+        found: list[Entry] = []
+        for table in self._dids:
+            found += table.find(public)
         if public != plus:
-            found += [entry for table in self._dids for entry in table.find(plus)]
+            for table in self._dids:
+                found += table.find(plus)
         return tuple(
             [(_did(entry, self.dialling(entry.company).written(number)), entry) for entry in found]
         )
@@ -93,9 +96,8 @@ class Lookups:
             return tuple(found), ()
         return (), tuple(entry.pattern for entry in found)
 
-    def features(self, code: tuple[Owner, str]) -> tuple[tuple[Feature, Entry], ...]:
+    def features(self, company: Owner, dialled: str) -> tuple[tuple[Feature, Entry], ...]:
         """What may be asked for, where what a company's telephone dialled is a feature code."""
-        company, dialled = code
         pbx = self._pbx
         scopes = ((pbx, company), (None, company), (pbx, None), (None, None))
         return tuple(

@@ -153,5 +153,6 @@ class NumberTable(Generic[Item]):
     def find(self, number: str) -> Sequence[Item]:
         """Everything that holds the number; a number listed by itself before the blocks it is in."""
         found = self._single.of(number)
-        blocks = self._blocks.get(len(number))
-        return found if blocks is None else [*found, *blocks.find(number)]
+        blocks = self._blocks.get(len(number)) if self._blocks else None
+        held = blocks.find(number) if blocks is not None else None
+        return [*found, *held] if held else found

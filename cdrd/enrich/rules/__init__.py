@@ -43,8 +43,26 @@ BY_DIRECTION: Final = {direction: place for place, direction in enumerate(ANY_DI
 def sort_of(view: LegView) -> int:
     """Which rules are for a leg: by the kinds of its ends, by whether anything is known beyond it."""
     kinds = view.calling.sort * _KINDS + view.called.sort
-    known = _TOLD if view.told is not None else _PLAIN if view.plain else _LINKED
+    known = _TOLD if view.told is not None else _LINKED if _is_linked(view) else _PLAIN
     return ((kinds * 3 + known) * 2 + view.noted) * _DIRECTIONS
+
+
+def _is_linked(view: LegView) -> bool:
+    """Whether more is known, or less, than what stands in the leg, and which one was before it."""
+    return not view.plain and (
+        view.dialler is not None
+        or view.through is not None
+        or view.called_by is not None
+        or view.transferrer is not None
+        or view.forwarder is not None
+        or view.rowless
+        or view.attended
+        or view.consulting
+        or view.overwritten
+        or view.parked
+        or view.fetched
+        or view.picked
+    )
 
 
 class Rule(NamedTuple, Generic[Value_co]):

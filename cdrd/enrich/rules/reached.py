@@ -115,7 +115,6 @@ def handed_to_local_channel(view: LegView) -> Reached | None:
 
 @rule(
     "it is what became of the leg before on the same channel",
-    only="linked",
     called=(PartyKind.NOBODY,),
 )
 def as_before(view: LegView) -> Reached | None:
