@@ -18,7 +18,7 @@ from cdrd.store.decided import (
     placed,
     rules_of,
 )
-from cdrd.store.statements import Row, copy_in, statement
+from cdrd.store.statements import Row, copy_in_binary, statement
 from cdrd.store.work import Known, merged
 
 _WRITTEN = (*(name for name in Attribution._fields if name != "rules"), "rule_set_id", "call_id")
@@ -49,7 +49,7 @@ async def write_decisions(connection: Any, decided: Sequence[Decided], known: Kn
         fresh, again = [], attributions
     if fresh:
         rows = attribution_rows(fresh, basis, first_revision)
-        await copy_in(connection, "attribution", ATTRIBUTION_COLUMNS, rows)
+        await copy_in_binary(connection, "attribution", ATTRIBUTION_COLUMNS, rows)
     if again:
         await _decide_again(connection, again, basis, first_revision + len(fresh))
     await _write_calls(connection, calls, there, basis, first_revision + len(attributions))

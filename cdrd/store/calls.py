@@ -8,14 +8,14 @@ from typing import Any
 from cdrd.records import AcctId
 from cdrd.store.database import Database
 from cdrd.store.decided import CALL_COLUMNS, Basis, Decided, call_rows
-from cdrd.store.statements import Row, copy_in, statement
+from cdrd.store.statements import Row, copy_in_binary, statement
 
 
 async def copy_calls(
     connection: Any, calls: Sequence[Decided], basis: Basis, first_revision: int
 ) -> None:
     """Writes calls of which nothing was decided yet."""
-    await copy_in(connection, "call", CALL_COLUMNS, call_rows(calls, basis, first_revision))
+    await copy_in_binary(connection, "call", CALL_COLUMNS, call_rows(calls, basis, first_revision))
 
 
 async def write_calls(

@@ -20,6 +20,7 @@ from cdrd.errors import (
     SettingsError,
     StoreUnavailable,
 )
+from cdrd.store import moments
 from cdrd.store.statements import statement
 
 CHANNEL = "cdrd"
@@ -236,6 +237,13 @@ class Database:
 async def _prepare(connection: Any) -> None:
     await connection.set_type_codec(
         "jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads
+    )
+    await connection.set_type_codec(
+        "timestamptz",
+        schema="pg_catalog",
+        encoder=moments.sent,
+        decoder=moments.received,
+        format="tuple",
     )
 
 

@@ -1,38 +1,47 @@
-"""What was decided of calls, and the rows for COPY that it becomes."""
+"""What was decided of calls, and the rows that it becomes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Final, NamedTuple
+from datetime import timedelta
+from operator import itemgetter
+from typing import NamedTuple
 
-from cdrd.calls import CallLeg, CallRecord, SettledBy
-from cdrd.errors import RowRefused
+from cdrd.calls import CallRecord, SettledBy
 from cdrd.records import AcctId, Attribution
+from cdrd.store.binary import Rows
 from cdrd.store.work import Known
 
 ROWS_COME_WITHIN = timedelta(seconds=2)
 """Asterisk writes the rows of a channel as it ends. So long after its last event a call is over."""
 
+_FLAGS = tuple(name for name in Attribution._fields if name.startswith("is_"))
+_PROPERTIES = tuple(
+    name for name in Attribution._fields if name not in {"acctid", "rules", *_FLAGS}
+)
 ATTRIBUTION_COLUMNS = (
-    *(name for name in Attribution._fields if name != "rules"),
-    *("rule_set_id", "call_id"),
-    *("directory_version", "seen_acctid", "seen_event_id", "changed", "revision"),
+    *(*_PROPERTIES, *_FLAGS),
+    *("acctid", "rule_set_id", "call_id"),
+    *("directory_version", "seen_acctid", "seen_event_id", "revision", "changed"),
+)
+_MOMENTS = ("started", "rang", "answered", "ended")
+_ARRAYS = ("linkedids", "legs")
+_NUMBERS = ("talk_seconds", "status_code", "waited_seconds")
+_WORDS = tuple(
+    name for name in CallRecord._fields if name not in {*_MOMENTS, *_ARRAYS, *_NUMBERS, "rules"}
 )
 CALL_COLUMNS = (
-    *("call_id", "pbx", "linkedid", "linkedids", "acctids", "roles", "end_reasons"),
-    *(
-        name
-        for name in CallRecord._fields
-        if name not in {"pbx", "call", "linkedids", "legs", "rules"}
-    ),
-    *("rule_set_id", "events", "settles_at", "settles_by", "holds_from"),
+    *("linkedid" if name == "call" else name for name in _WORDS),
+    *_MOMENTS,
+    *("linkedids", "acctids", "roles", "end_reasons"),
+    *_NUMBERS,
+    *("call_id", "holds_from", "rule_set_id", "events", "settles_by", "settles_at"),
     *("directory_version", "seen_acctid", "seen_event_id", "revision"),
 )
-_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
-_TWO_DIGITS: Final = [f"{number:02}" for number in range(60)]
-_FOUR_DIGITS: Final = 1000
-_QUOTED = str.maketrans({"\\": "\\\\", '"': '\\"'})
+_properties_of = itemgetter(*map(Attribution._fields.index, _PROPERTIES))
+_flags_of = itemgetter(*map(Attribution._fields.index, _FLAGS))
+_words_of = itemgetter(*map(CallRecord._fields.index, _WORDS))
+_moments_of = itemgetter(*map(CallRecord._fields.index, _MOMENTS))
 
 
 class Decided(NamedTuple):
@@ -50,10 +59,13 @@ class Decided(NamedTuple):
     @property
     def call_id(self) -> AcctId | None:
         """The acctid of the first leg that was stored; None where there is no record."""
-        if self.record is None:
-            return None
-        legs = self.record.legs
-        return legs[0].acctid if len(legs) == 1 else min([leg.acctid for leg in legs])
+        return None if self.record is None else call_id_of(self.record)
+
+
+def call_id_of(record: CallRecord) -> AcctId:
+    """The acctid of the first leg of a call that was stored."""
+    legs = record.legs
+    return legs[0].acctid if len(legs) == 1 else min([leg.acctid for leg in legs])
 
 
 Placed = tuple[Attribution, AcctId | None]
@@ -81,101 +93,63 @@ def rules_of(calls: Iterable[Decided]) -> set[str]:
 
 def attribution_rows(
     attributions: Sequence[Placed], basis: Basis, first_revision: int
-) -> Iterator[str]:
-    """Attributions, columns as in ATTRIBUTION_COLUMNS."""
+) -> Iterator[bytes]:
+    """Attributions, columns as in ATTRIBUTION_COLUMNS, in COPY's binary format."""
     known, rule_sets = basis
-    last = f"{known.directory_version}\t{known.seen_acctid}\t{known.seen_event_id}\t{known.late}"
     revision = first_revision
+    row = Rows()
     for attribution, call_id in attributions:
-        properties = list[object](attribution)[1:-1]  # whatever a rule has made of them
-        for value in properties:
-            if not (value is None or isinstance(value, (str, bool))):
-                raise RowRefused(f"a property is no text: {value!r}")
-        of_call = "\\N" if call_id is None else call_id
-        yield (
-            f"{attribution.acctid}\t{_columns(properties)}"
-            f"\t{rule_sets[attribution.rules]}\t{of_call}\t{last}\t{revision}\n"
-        )
+        row.begin(len(ATTRIBUTION_COLUMNS))
+        row.texts(_properties_of(attribution))
+        row.flags(_flags_of(attribution))
+        row.int8(attribution.acctid)
+        row.int4(rule_sets[attribution.rules])
+        row.int8(call_id)
+        _put_known(row, known, revision)
+        row.flags((known.late,))
+        yield row.end()
         revision += 1
 
 
-def call_rows(calls: Sequence[Decided], basis: Basis, first_revision: int) -> Iterator[str]:
-    """Calls, columns as in CALL_COLUMNS; those that have a record."""
+def call_rows(calls: Sequence[Decided], basis: Basis, first_revision: int) -> Iterator[bytes]:
+    """Calls, columns as in CALL_COLUMNS, in COPY's binary format; those that have a record."""
     known, rule_sets = basis
-    over = f"{known.known_at + ROWS_COME_WITHIN}\t{SettledBy.EVENTS}"
-    quiet = f"{known.known_at + known.quiet}\t{SettledBy.QUIET}"
-    last = f"{known.directory_version}\t{known.seen_acctid}\t{known.seen_event_id}"
+    over = known.known_at + ROWS_COME_WITHIN
+    quiet = known.known_at + known.quiet
     revision = first_revision
+    row = Rows()
     for call in calls:
         record = call.record
         if record is None:
             continue
-        call_id = call.call_id
-        settles = over if call.is_over else quiet
-        names = _array(record.linkedids)
-        told = _columns([record.pbx, record.call, names, *_legs(record.legs), *record[4:-1]])
-        yield (
-            f"{call_id}\t{told}\t{rule_sets[record.rules]}"
-            f"\t{call.events}\t{settles}\t{call_id}\t{last}\t{revision}\n"
-        )
+        row.begin(len(CALL_COLUMNS))
+        row.texts(_words_of(record))
+        row.moments(_moments_of(record))
+        _put_legs(row, record)
+        row.int4(record.talk_seconds)
+        row.int2(record.status_code)
+        row.int4(record.waited_seconds)
+        call_id = call_id_of(record)
+        row.int8(call_id)
+        row.int8(call_id)
+        row.int4(rule_sets[record.rules])
+        row.int4(call.events)
+        row.texts((SettledBy.EVENTS if call.is_over else SettledBy.QUIET,))
+        row.moments((over if call.is_over else quiet,))
+        _put_known(row, known, revision)
+        yield row.end()
         revision += 1
 
 
-def _legs(legs: Sequence[CallLeg]) -> tuple[str, str, str]:
-    """Three arrays: acctids, roles, end reasons."""
-    if len(legs) == 1:
-        acctid, role, end_reason = legs[0]
-        return f"{{{acctid}}}", f"{{{role}}}", f"{{{end_reason or 'NULL'}}}"
-    acctids = ",".join([str(leg.acctid) for leg in legs])
-    roles = ",".join([leg.role for leg in legs])
-    end_reasons = ",".join([leg.end_reason or "NULL" for leg in legs])
-    return f"{{{acctids}}}", f"{{{roles}}}", f"{{{end_reasons}}}"
+def _put_legs(row: Rows, record: CallRecord) -> None:
+    row.text_array(record.linkedids)
+    row.int8_array([leg.acctid for leg in record.legs])
+    row.text_array([leg.role for leg in record.legs])
+    row.text_array([leg.end_reason for leg in record.legs])
 
 
-def _array(names: Sequence[str]) -> str:
-    """An array of texts as PostgreSQL writes it."""
-    joined = "".join(names)
-    if '"' in joined or "\\" in joined:
-        names = [name.translate(_QUOTED) for name in names]
-    return '{"' + '","'.join(names) + '"}'
-
-
-def _moment(at: datetime) -> str:
-    """As isoformat() has it, which takes three times as long for whole seconds in UTC."""
-    if at.tzinfo is not UTC or at.microsecond or at.year < _FOUR_DIGITS:
-        return at.isoformat(" ")
-    two = _TWO_DIGITS
-    return (
-        f"{at.year}-{two[at.month]}-{two[at.day]}"
-        f" {two[at.hour]}:{two[at.minute]}:{two[at.second]}+00:00"
-    )
-
-
-def _columns(values: list[object]) -> str:
-    """Values as COPY's text format has them, with tabs between."""
-    texts = []
-    nulls = 0
-    moment, moment_text = None, ""  # several moments of a call are one
-    for value in values:
-        if value is None:
-            nulls += 1
-            texts.append("\\N")
-        elif isinstance(value, str):
-            texts.append(value)
-        elif isinstance(value, int) or not isinstance(value, datetime):
-            texts.append(str(value))
-        else:
-            if value != moment:
-                moment, moment_text = value, _moment(value)
-            texts.append(moment_text)
-    told = "\t".join(texts)
-    # the usual texts need no look at each of their characters
-    if (
-        told.count("\\") == nulls
-        and told.count("\t") == len(values) - 1
-        and "\n" not in told
-        and "\r" not in told
-    ):
-        return told
-    pairs = zip(values, texts, strict=True)
-    return "\t".join([t.translate(_ESCAPES) if isinstance(v, str) else t for v, t in pairs])
+def _put_known(row: Rows, known: Known, revision: int) -> None:
+    row.int8(known.directory_version)
+    row.int8(known.seen_acctid)
+    row.int8(known.seen_event_id)
+    row.int8(revision)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Protocol
 
 import aiosql
 
 from cdrd.errors import RowRefused
+from cdrd.store import binary
 
 Row = Mapping[str, Any]
 
@@ -86,15 +87,33 @@ def statement(name: str) -> Statement:
 
 async def copy_in(connection: Any, table: str, columns: Sequence[str], rows: Iterable[str]) -> None:
     """COPY of rows in text format, each with its line end; the server begins with the first meanwhile."""
-    await connection.copy_to_table(
-        table, source=_pieces(iter(rows)), columns=columns, format="text"
-    )
+    pieces = _one_by_one(_encoded(iter(rows)))
+    await connection.copy_to_table(table, source=pieces, columns=columns, format="text")
 
 
-async def _pieces(rows: Iterator[str]) -> AsyncIterator[bytes]:
+async def copy_in_binary(
+    connection: Any, table: str, columns: Sequence[str], rows: Iterable[bytes]
+) -> None:
+    """The same, of rows in binary format."""
+    pieces = _one_by_one(_joined(chain((binary.BEGIN,), rows, (binary.END,))))
+    await connection.copy_to_table(table, source=pieces, columns=columns, format="binary")
+
+
+def _encoded(rows: Iterator[str]) -> Iterator[bytes]:
     while piece := "".join(islice(rows, _AT_ONCE)):
         try:
             text = piece.encode()
         except UnicodeEncodeError as error:
             raise RowRefused(f"a text that is no Unicode: {error}") from error
         yield text
+
+
+def _joined(rows: Iterator[bytes]) -> Iterator[bytes]:
+    while piece := b"".join(islice(rows, _AT_ONCE)):
+        yield piece
+
+
+async def _one_by_one(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """As the driver wants them."""
+    for piece in pieces:
+        yield piece

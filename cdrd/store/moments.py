@@ -1,0 +1,44 @@
+"""Moments as PostgreSQL sends and takes them: microseconds since 2000 in UTC."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Final
+
+_EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_DAY: Final = 86_400
+_SECOND: Final = 1_000_000
+_INFINITE: Final = 2**63 - 1
+_FIRST: Final = datetime.min.replace(tzinfo=UTC)
+_LAST: Final = datetime.max.replace(tzinfo=UTC)
+
+
+@lru_cache(maxsize=4096)
+def received(sent: tuple[int]) -> datetime:
+    """An aware datetime in UTC; the first and the last of all for -infinity and infinity.
+
+    Making one is dear, and legs that are read together share most of their seconds.
+    Raises OverflowError for what a datetime can't say.
+    """
+    (since,) = sent
+    if since >= _INFINITE:
+        return _LAST
+    if since <= -_INFINITE:
+        return _FIRST
+    return _EPOCH + timedelta(microseconds=since)
+
+
+def sent(moment: datetime) -> tuple[int]:
+    """Of an aware datetime; the first and the last of all stand for -infinity and infinity."""
+    if moment == _LAST:
+        return (_INFINITE,)
+    if moment == _FIRST:
+        return (-_INFINITE - 1,)
+    return (microseconds(moment),)
+
+
+def microseconds(moment: datetime) -> int:
+    """Of an aware datetime that is neither of both."""
+    since = moment - _EPOCH
+    return (since.days * _DAY + since.seconds) * _SECOND + since.microseconds
