@@ -155,9 +155,12 @@ def _called_and_calling(view: LegView, reached_by: Sequence[LegView]) -> None:
 
 def _callers_joined(views: Sequence[LegView]) -> None:
     """A trunk's channel that called in by itself is nobody that was dialled."""
+    outside = [view for view in views if view.called.kind is PartyKind.TRUNK]
+    if not outside:
+        return
     callers = {v.leg.channel for v in views if v.called_by is None and v.leg.lastapp != "AppDial"}
-    for view in views:
-        view.joined = view.called.kind is PartyKind.TRUNK and view.leg.dstchannel in callers
+    for view in outside:
+        view.joined = view.leg.dstchannel in callers
 
 
 def _follow(chain: Sequence[LegView]) -> None:

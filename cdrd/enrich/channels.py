@@ -30,9 +30,9 @@ def unmasked(base: str) -> str:
 
 def channel_number(channel: str) -> int:
     """The number that Asterisk gave the channel: it grows, so it tells which of two came first."""
-    digits = channel[channel.rfind("-") + 1 :].partition(";")[0]
-    if not digits:
+    if not channel:
         return -1
+    digits = channel[channel.rfind("-") + 1 :].partition(";")[0]
     try:
         return int(digits, 16)
     except ValueError:

@@ -51,8 +51,8 @@ class CallGroup:
 
     __slots__ = ("events", "legs")
 
-    def __init__(self, legs: list[Leg]) -> None:
-        self.legs = legs
+    def __init__(self) -> None:
+        self.legs: list[Leg] = []
         self.events: list[CelEvent] = []
 
 
@@ -199,17 +199,20 @@ class _Calls:
             last, until = node, max(until, end)
 
     def groups(self) -> list[CallGroup]:
-        groups: dict[int, CallGroup] = {}
+        groups: list[CallGroup | None] = [None] * len(self._to)
         for node, leg in enumerate(self._legs):
-            root = self._root(node)
-            if root == node:  # the earliest of its call, so that none of it came before
-                groups[node] = CallGroup([leg])
-            else:
-                groups[root].legs.append(leg)
+            self._group(groups, node).legs.append(leg)
         for event in self._events:
-            root = self._root(self._channel(event))
-            groups.setdefault(root, CallGroup([])).events.append(event)
-        return list(groups.values())
+            self._group(groups, self._channel(event)).events.append(event)
+        return [group for group in groups if group is not None]
+
+    def _group(self, groups: list[CallGroup | None], node: int) -> CallGroup:
+        """The one of the node's root, which is the earliest of its call."""
+        root = self._root(node)
+        group = groups[root]
+        if group is None:
+            group = groups[root] = CallGroup()
+        return group
 
 
 def _ids_said(event: CelEvent) -> Iterator[str]:

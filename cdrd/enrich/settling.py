@@ -13,8 +13,10 @@ from cdrd.records import Leg
 
 def is_over(heard: Heard, legs: Sequence[Leg]) -> bool:
     """Whether every channel has ended, and those that called have their rows."""
+    if not heard.channels:
+        return False
     channels = heard.channels.values()
-    if not channels or not all(c.gone or c.linkedids <= heard.ended for c in channels):
+    if not all(c.gone or c.linkedids <= heard.ended for c in channels):
         return False
     known = {leg.uniqueid for leg in legs}
     if not all(uniqueid is None or uniqueid in heard.channels for uniqueid in known):
