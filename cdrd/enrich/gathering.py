@@ -12,7 +12,8 @@ from cdrd.enrich.grouping import related_keys
 from cdrd.records import AcctId, Leg
 from cdrd.store.events import EventId, channel_events_of_calls, queue_events_of_callers
 from cdrd.store.legs import Window, legs_by_channel, legs_of_calls, legs_of_joined_calls
-from cdrd.store.work import Known, merged
+from cdrd.store.ranges import merged, outside, ranges_of
+from cdrd.store.work import Known
 
 MOST_HOPS = 4
 """A transfer joins two calls; a transferred call may be transferred again. Each hop is a question."""
@@ -26,8 +27,6 @@ _MOST_NEAR = 50_000
 """Legs that are read at most, to look for channels."""
 _EVENTS_A_LEG = 10
 """Events of a call for each of its legs: how far to look back for them."""
-
-_BEYOND = 2**63
 
 _Found = TypeVar("_Found", list[Leg], dict[EventId, CelEvent], list[QueueEvent])
 
@@ -60,7 +59,7 @@ class Gathering:
         `again` is false for legs that nobody has decided yet.
         """
         acctids = [acctid_of(leg) for leg in claimed]
-        self._without = merged((acctid, acctid) for acctid in acctids)
+        self._without = ranges_of(acctids)
         oldest = min(acctids, default=self.known.seen_acctid)
         self._after = oldest - self.lookback - 1
         legs, events = claimed, heard
@@ -90,7 +89,8 @@ class Gathering:
         if channels and asking:
             found += await self._near(list(channels), asking)
         more = self._new(found)
-        self._have_events |= any(leg.pbx in self.pbxs for leg in (*legs, *more))
+        if self.pbxs and not self._have_events:
+            self._have_events = any(leg.pbx in self.pbxs for leg in (*legs, *more))
         return more, await self._events_of(ids) if self._have_events else ()
 
     async def _joined_with(self, stored: Sequence[Leg]) -> list[Leg]:
@@ -129,7 +129,7 @@ class Gathering:
             (AcctId(max(1, acctid - near)), AcctId(min(self.known.seen_acctid, acctid + near)))
             for acctid in acctids
         )
-        around = _outside(ranges, self._without)
+        around = outside(ranges, self._without)
         if not around:
             return []
         return await legs_by_channel(self.connection, channels, near=around, most=MOST_OTHERS)
@@ -177,27 +177,6 @@ class Gathering:
             name for names, piece in pieces if len(piece) >= MOST_EVENTS for name in names
         ]
         return [piece for _, piece in pieces if len(piece) < MOST_EVENTS]
-
-
-def _outside(
-    ranges: Sequence[tuple[AcctId, AcctId]], without: Sequence[tuple[AcctId, AcctId]]
-) -> Sequence[tuple[AcctId, AcctId]]:
-    """What of these ranges is in none of those; both are in order."""
-    left: list[tuple[AcctId, AcctId]] = []
-    taken = iter((*without, (AcctId(_BEYOND), AcctId(_BEYOND))))
-    begin, end = next(taken)
-    for first, last in ranges:
-        while first <= last:
-            if end < first:
-                begin, end = next(taken)
-            elif begin > last:
-                left.append((first, last))
-                break
-            else:
-                if begin > first:
-                    left.append((first, AcctId(begin - 1)))
-                first = AcctId(end + 1)  # noqa: PLW2901 - what is left of the range
-    return left
 
 
 async def _in_pieces(

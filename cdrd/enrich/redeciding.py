@@ -21,8 +21,9 @@ from cdrd.settings import EnrichSettings
 from cdrd.store.database import Database
 from cdrd.store.events import pbxs_with_events
 from cdrd.store.legs import legs_between
+from cdrd.store.ranges import Ranges, ranges_of
 from cdrd.store.reattributions import decide_again, decisions_of, ranges_of_dates
-from cdrd.store.work import Ranges, merged, prepare_to_decide, waiting
+from cdrd.store.work import prepare_to_decide, waiting
 
 _AT_ONCE = 1000
 """Ranges that the stage is given at once."""
@@ -114,7 +115,7 @@ async def decide_stored_again(
     `progress` is told how many are done. Raises Unavailable where nobody does any for so long: then what
     was given to the stage by then waits for it, and doing all of it another time does no harm.
     """
-    left = _Left(merged((acctid, acctid) for acctid in acctids))
+    left = _Left(ranges_of(acctids))
     done, moved_at = 0, monotonic()
     while waits := await _more(database, left):
         finished = max(0, len(acctids) - left.legs - waits)

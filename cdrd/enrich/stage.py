@@ -30,14 +30,13 @@ from cdrd.store.decided import Decided
 from cdrd.store.directory import DIRECTORY
 from cdrd.store.events import EVENTS, callers_between, channels_between, pbxs_heard
 from cdrd.store.legs import ENRICH, legs_between
+from cdrd.store.ranges import Ranges, merged
 from cdrd.store.work import (
     NOTHING_CLAIMED,
     Known,
-    Ranges,
     add_work,
     claim_work,
     finish_work,
-    merged,
     prepare_to_decide,
     waiting,
 )

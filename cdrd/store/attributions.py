@@ -18,8 +18,9 @@ from cdrd.store.decided import (
     placed,
     rules_of,
 )
+from cdrd.store.ranges import ranges_of
 from cdrd.store.statements import Row, copy_in_binary, statement
-from cdrd.store.work import Known, merged
+from cdrd.store.work import Known
 
 _WRITTEN = (*(name for name in Attribution._fields if name != "rules"), "rule_set_id", "call_id")
 _PARAMETER = {"company": "companies"}
@@ -60,7 +61,7 @@ async def _already_decided(
     connection: Any, attributions: Sequence[Placed]
 ) -> tuple[set[AcctId], int]:
     """Which legs somebody has decided, and the directory that is in force now."""
-    ranges = merged((attribution.acctid, attribution.acctid) for attribution, _ in attributions)
+    ranges = ranges_of([attribution.acctid for attribution, _ in attributions])
     firsts, lasts = zip(*ranges, strict=True)
     row = await statement("already_decided").row(connection, firsts=firsts, lasts=lasts)
     assert row is not None  # noqa: S101 - a SELECT without FROM has one row

@@ -8,6 +8,7 @@ from typing import Any
 
 from asyncpg import Range
 
+from cdrd.calls import made
 from cdrd.records import AcctId, Leg
 from cdrd.store.database import Database
 from cdrd.store.statements import Row, statement
@@ -24,7 +25,7 @@ async def last_acctid(connection: Any) -> AcctId:
 async def legs_between(connection: Any, first: AcctId, last: AcctId) -> list[Leg]:
     """The legs of a range of acctid, in order."""
     rows = await statement("legs_between").rows(connection, first=first, last=last)
-    return [Leg._make(row) for row in rows]
+    return [made(Leg, row) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ async def legs_of_calls(
         without=[Range(first, last + 1) for first, last in window.without],
         most=most,
     )
-    return [Leg._make(row) for row in rows]
+    return [made(Leg, row) for row in rows]
 
 
 async def legs_of_joined_calls(
@@ -70,7 +71,7 @@ async def legs_by_channel(
     rows = await statement("legs_by_channel").rows(
         connection, channels=channels, firsts=firsts, lasts=lasts, most=most
     )
-    return [Leg._make(row) for row in rows]
+    return [made(Leg, row) for row in rows]
 
 
 async def leg_story(database: Database, acctid: AcctId) -> Row | None:

@@ -9,8 +9,8 @@ from typing import Any
 from cdrd.records import AcctId, Attribution
 from cdrd.store.database import CHANNEL, Database
 from cdrd.store.legs import ENRICH
+from cdrd.store.ranges import Ranges, ranges_of
 from cdrd.store.statements import statement
-from cdrd.store.work import Ranges, merged
 
 
 async def ranges_of_dates(database: Database, since: datetime, until: datetime | None) -> Ranges:
@@ -25,7 +25,7 @@ async def ranges_of_dates(database: Database, since: datetime, until: datetime |
 
 async def decisions_of(connection: Any, acctids: Iterable[AcctId]) -> dict[AcctId, Attribution]:
     """What is stored of these legs, without the rules that decided."""
-    ranges = merged((acctid, acctid) for acctid in acctids)
+    ranges = ranges_of(acctids)
     if not ranges:
         return {}
     firsts, lasts = zip(*ranges, strict=True)

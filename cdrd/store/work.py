@@ -9,11 +9,8 @@ from typing import Any, NamedTuple
 
 from cdrd.records import AcctId
 from cdrd.store.database import Database
+from cdrd.store.ranges import Ranges
 from cdrd.store.statements import statement
-
-Ranges = list[tuple[AcctId, AcctId]]
-"""Ranges of acctid, first and last included."""
-
 
 NOTHING_CLAIMED = 2**63 - 1
 """Later than any leg."""
@@ -100,14 +97,3 @@ async def waiting(database: Database, stage: str) -> Waiting:
     async with database.connection() as connection:
         row = await statement("waiting_work").row(connection, stage=stage)
     return Waiting(**dict(row)) if row else Waiting(0, 0, 0.0)
-
-
-def merged(ranges: Iterable[tuple[AcctId, AcctId]]) -> Ranges:
-    """The same acctids in as few ranges as possible, in order."""
-    together: Ranges = []
-    for first, last in sorted(ranges):
-        if together and first <= together[-1][1] + 1:
-            together[-1] = (together[-1][0], max(last, together[-1][1]))
-        else:
-            together.append((first, last))
-    return together

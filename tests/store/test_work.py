@@ -24,7 +24,6 @@ from cdrd.store.work import (
     add_work,
     claim_work,
     finish_work,
-    merged,
     prepare_to_decide,
     waiting,
 )
@@ -110,10 +109,6 @@ async def test_work_that_was_not_finished_waits_on(database: Database) -> None:
     waits = await waiting(database, ENRICH)
     assert (waits.ranges, waits.legs) == (1, 5)
     assert (await waiting(database, "another stage")).ranges == 0
-
-
-def test_ranges_that_touch_become_one() -> None:
-    assert merged([(5, 6), (1, 2), (3, 3), (9, 9)]) == [(1, 3), (5, 6), (9, 9)]
 
 
 async def test_what_is_known_is_read_after_the_claim(database: Database) -> None:
