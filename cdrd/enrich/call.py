@@ -37,12 +37,12 @@ _TELEPHONES: Final = frozenset({PartyKind.STATION, PartyKind.UNLISTED})
 
 def view_call(
     legs: Sequence[Leg], directory: Directory, heard: Heard | None = None
-) -> Sequence[LegView]:
+) -> list[LegView]:
     """The views of all legs of a call, linked, in the order of time."""
     if heard is not None and not heard.channels:
         heard = None
     if len(legs) == 1 and heard is None:
-        return (view_leg(legs[0], directory),)
+        return [view_leg(legs[0], directory)]
     views = [LegView(leg, directory) for leg in legs]
     views.sort(key=_in_time)
     if heard is not None:
@@ -58,7 +58,7 @@ def view_leg(leg: Leg, directory: Directory) -> LegView:
     view = LegView(leg, directory)
     if view.replaced and not view.rowless:
         view.plain = False
-        _took_the_place(view, (), None)
+        _took_the_place(view, [], None)
     return view
 
 
@@ -75,7 +75,7 @@ def _in_time(view: LegView) -> tuple[object, ...]:
     return (leg.calldate, sequence, view.ended, called, command, leg.acctid or 0)
 
 
-def _link(views: Sequence[LegView]) -> None:
+def _link(views: list[LegView]) -> None:
     channels: dict[tuple[str, str], list[LegView]] = {}
     reached: dict[str, list[LegView]] = {}
     for view in views:
@@ -98,7 +98,7 @@ def _link(views: Sequence[LegView]) -> None:
             _picked_up(view, reached.get(view.leg.channel, ()), channels)
 
 
-def _link_locals(views: Sequence[LegView], reached: dict[str, list[LegView]]) -> None:
+def _link_locals(views: list[LegView], reached: dict[str, list[LegView]]) -> None:
     """Each end of a Local channel learns who dialled it, and of its other end."""
     halves = [(view, other) for view in views if (other := other_half(view.leg.channel))]
     ends = {view.leg.channel: view for view, _ in reversed(halves)}
@@ -153,7 +153,7 @@ def _called_and_calling(view: LegView, reached_by: Sequence[LegView]) -> None:
         view.attended = is_called(leg)
 
 
-def _callers_joined(views: Sequence[LegView]) -> None:
+def _callers_joined(views: list[LegView]) -> None:
     """A trunk's channel that called in by itself is nobody that was dialled."""
     outside = [view for view in views if view.called.kind is PartyKind.TRUNK]
     if not outside:
@@ -163,7 +163,7 @@ def _callers_joined(views: Sequence[LegView]) -> None:
         view.joined = view.leg.dstchannel in callers
 
 
-def _follow(chain: Sequence[LegView]) -> None:
+def _follow(chain: list[LegView]) -> None:
     """The legs of one channel, one after the other."""
     talking: LegView | None = None
     for at, view in enumerate(chain):
@@ -206,7 +206,7 @@ def _handed_on_by_dialler(view: LegView) -> None:
         view.attended = is_called(view.leg)
 
 
-def _fetched(chain: Sequence[LegView]) -> None:
+def _fetched(chain: list[LegView]) -> None:
     """Asterisk repeats the Dial() before the parking on the leg to who fetched the call."""
     parked = [view for view in chain if view.parked]
     if any(view.replaced for view in parked):
@@ -214,7 +214,7 @@ def _fetched(chain: Sequence[LegView]) -> None:
             view.fetched = True
 
 
-def _took_the_place(view: LegView, chain: Sequence[LegView], talking: LegView | None) -> None:
+def _took_the_place(view: LegView, chain: list[LegView], talking: LegView | None) -> None:
     """The leg to the party that was dialled tells how somebody else came to its place."""
     bases = {target.base for target in view.dialled.targets}
     rung = [
@@ -285,7 +285,7 @@ def _handed_on(view: LegView, talking: LegView, *, attended: bool) -> None:
         talking.overwritten = True
 
 
-def _answered_for(chain: Sequence[LegView]) -> None:
+def _answered_for(chain: list[LegView]) -> None:
     """Telephones that rang together were rung by one Dial() with several targets."""
     group = [view for view in chain if len(view.dialled.targets) > 1]
     answered = {view.leg.lastdata: view for view in group if view.answered and not view.replaced}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
@@ -43,14 +43,14 @@ _WITHHELD: Final = frozenset(
 """What SIP and Asterisk write in place of a number that is not shown."""
 
 
-def build_call(views: Sequence[LegView], heard: Heard) -> CallRecord:
+def build_call(views: list[LegView], heard: Heard) -> CallRecord:
     """The call that these legs are, in the order of time and decided; at least one."""
     if len(views) == 1 and not heard.channels:
         return _by_itself(views[0])
     return build_whole_call(views, heard)
 
 
-def build_whole_call(views: Sequence[LegView], heard: Heard) -> CallRecord:
+def build_whole_call(views: list[LegView], heard: Heard) -> CallRecord:
     """The same with everything that several legs, or events, can tell."""
     first = _first(views)
     told = _attribution(first)
@@ -111,7 +111,7 @@ def _by_itself(view: LegView) -> CallRecord:
         told.dial_full if told.direction is INBOUND else told.dial_short,
         _requested(told),
         _answered_by(view) if answered is not None else None,
-        _direction((view,)),
+        _direction([view]),
         view.at,
         view.at if leg.dstchannel else None,
         answered,
@@ -146,7 +146,7 @@ def _name(view: LegView) -> str:
     return leg.linkedid or leg.uniqueid or str(leg.acctid or "")
 
 
-def _names(first: LegView, views: Sequence[LegView]) -> tuple[str, ...]:
+def _names(first: LegView, views: list[LegView]) -> tuple[str, ...]:
     """The call's own, then each other once."""
     names = {_name(first): None}
     for view in views:
@@ -160,14 +160,14 @@ def _attribution(view: LegView) -> Attribution:
     return view.attribution
 
 
-def _first(views: Sequence[LegView]) -> LegView:
+def _first(views: list[LegView]) -> LegView:
     """The leg that the call began with: of the channel that gave it its name, never a pick-up's."""
     plain = [view for view in views if not view.pickup_code] or views
     name = _name(plain[0])
     return next((view for view in plain if view.leg.uniqueid == name), plain[0])
 
 
-def _last(views: Sequence[LegView]) -> LegView:
+def _last(views: list[LegView]) -> LegView:
     """The leg that ended last; of several the first."""
     last = views[0]
     for view in views:
@@ -217,7 +217,7 @@ def _answered_by(view: LegView) -> str | None:
     return name if far.called.kind is PartyKind.UNLISTED and name not in NOBODY_DIALS else None
 
 
-def _direction(views: Sequence[LegView]) -> CallDirection | None:
+def _direction(views: list[LegView]) -> CallDirection | None:
     """By the trunks that had part in it."""
     came_in = went_out = is_known = False
     for view in views:
@@ -237,14 +237,14 @@ def _dialled_in(view: LegView) -> bool:
     return view.calling.kind is PartyKind.TRUNK and view.noted_auth is not None
 
 
-def _end_reason(views: Sequence[LegView], last: LegView) -> EndReason | None:
+def _end_reason(views: list[LegView], last: LegView) -> EndReason | None:
     """How the last leg ended; of several that end together the first on which two talked that tells."""
     together = [view for view in views if view.answered and view.ended == last.ended]
     reasons = (how_ended(view) for view in together or (last,))
     return next((reason for reason in reasons if reason is not None), None)
 
 
-def _rerouted(views: Sequence[LegView], legs: Iterable[CallLeg]) -> RerouteReason | None:
+def _rerouted(views: list[LegView], legs: Iterable[CallLeg]) -> RerouteReason | None:
     if any(view.transferrer is not None for view in views):
         return RerouteReason.TRANSFER
     if any(leg.role is LegRole.VOICEMAIL for leg in legs) or any(
@@ -258,7 +258,7 @@ def _rerouted(views: Sequence[LegView], legs: Iterable[CallLeg]) -> RerouteReaso
     return RerouteReason.OVERFLOW if elsewhere else None
 
 
-def _failed_with(views: Sequence[LegView]) -> int:
+def _failed_with(views: list[LegView]) -> int:
     """Of a call that nobody answered: the answer of the last that was tried."""
     if any(view.leg.disposition == "ANSWERED" for view in views):
         return 0
@@ -266,7 +266,7 @@ def _failed_with(views: Sequence[LegView]) -> int:
     return codes[-1] if codes else 0
 
 
-def _queue(views: Iterable[LegView], heard: Heard, answered_first: LegView | None) -> str | None:
+def _queue(views: list[LegView], heard: Heard, answered_first: LegView | None) -> str | None:
     """The one in which somebody answered, else the last."""
     if answered_first is not None and (name := _queue_of(answered_first.leg)):
         return name
@@ -288,14 +288,14 @@ def _trunk_in(first: LegView) -> str | None:
     return told.trunk if told.direction is INBOUND else None
 
 
-def _trunk_out(views: Sequence[LegView]) -> str | None:
+def _trunk_out(views: list[LegView]) -> str | None:
     """The trunk that carried it; of several the last one that was answered."""
     out = [v for v in views if _attribution(v).direction is OUTBOUND]
     carried = [view for view in out if view.answered] or out
     return next((t for v in reversed(carried) if (t := _attribution(v).trunk)), None)
 
 
-def _is_exact(views: Iterable[LegView], heard: Heard) -> bool:
+def _is_exact(views: list[LegView], heard: Heard) -> bool:
     """Whether events tell of every channel of the legs from its beginning to its end."""
     return bool(heard.channels) and all(
         _is_whole(view.told.channel) and (not view.leg.dstchannel or _is_whole(view.told.reached))

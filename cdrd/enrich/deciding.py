@@ -30,7 +30,8 @@ def decide_call(
     They are those of `attribute_call`. Without a directory the call has its row all the same.
     """
     heard = hear(events) if events else _NOTHING
-    views = decide_views(view_call(legs, directory or _nobodys(), heard))
+    views = view_call(legs, directory or _nobodys(), heard)
+    decide_views(views)
     record = build_call(views, heard)
     if directory is None:
         reason = UnattributedReason.NO_DIRECTORY

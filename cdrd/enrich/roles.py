@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from datetime import timedelta
 from typing import Final
@@ -17,7 +16,7 @@ _AT_ONCE: Final = timedelta(seconds=1)
 _BUSY: Final = frozenset({"BUSY", "CONGESTION", "FAILED"})
 
 
-def call_legs(views: Sequence[LegView]) -> tuple[CallLeg, ...]:
+def call_legs(views: list[LegView]) -> tuple[CallLeg, ...]:
     """The legs of a call in the order of time."""
     consultations: set[int] = set()
     fetching: set[str] = set()
@@ -95,9 +94,7 @@ def _plain_role(view: LegView) -> LegRole:
     return LegRole.FAILED if leg.disposition in _BUSY else LegRole.RANG
 
 
-def _end_reason(
-    view: LegView, views: Sequence[LegView], *, is_consultation: bool
-) -> EndReason | None:
+def _end_reason(view: LegView, views: list[LegView], *, is_consultation: bool) -> EndReason | None:
     if is_consultation:
         return EndReason.CONSULT_TRANSFER_COMPLETED
     for other in views:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -26,7 +26,7 @@ class Span(NamedTuple):
     until: datetime
 
 
-def rang_at(views: Sequence[LegView], heard: Heard) -> datetime | None:
+def rang_at(views: list[LegView], heard: Heard) -> datetime | None:
     """When the first party was called: from records the beginning of its leg, menus and all."""
     called = [c.begun for c in heard.channels.values() if c.was_called and c.begun is not None]
     if called:
@@ -37,7 +37,7 @@ def rang_at(views: Sequence[LegView], heard: Heard) -> datetime | None:
     return None
 
 
-def answered_leg(views: Sequence[LegView]) -> LegView | None:
+def answered_leg(views: list[LegView]) -> LegView | None:
     """The leg of the first party that the caller talked to; a menu, a mailbox or a queue is no party."""
     first: LegView | None = None
     since: datetime | None = None
@@ -82,7 +82,7 @@ def leg_answered_at(view: LegView) -> datetime:
     return max(view.leg.answerdate or view.at, view.at)
 
 
-def talk_seconds(views: Sequence[LegView], heard: Heard) -> int:
+def talk_seconds(views: list[LegView], heard: Heard) -> int:
     """Whole seconds in which at least two parties were connected."""
     if not heard.connected:
         return whole_seconds(_length(_in_legs(views)))
@@ -128,7 +128,7 @@ def _together(members: Iterable[Connected]) -> Iterator[Span]:
             since = None
 
 
-def _in_legs(views: Iterable[LegView]) -> list[Span]:
+def _in_legs(views: list[LegView]) -> list[Span]:
     """While legs were answered, on which two talked; a conference's pairs overlap, and count once."""
     return [_talk(view) for view in views if is_answered(view)]
 
