@@ -6,7 +6,8 @@ decides wins, and its name is kept with the decision.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import product
 from typing import Any, Final, Generic, Literal, NamedTuple, TypeVar
 
 from cdrd.enrich.found import PartyKind
@@ -35,16 +36,20 @@ _DIRECTIONS: Final = len(ANY_DIRECTION)
 _PLAIN: Final = 0
 _LINKED: Final = 1
 _TOLD: Final = 2
-_SORTS: Final = _KINDS * _KINDS * 3 * 2 * _DIRECTIONS
+_KNOWN: Final = 3
+_SORTS: Final = _KINDS * _KINDS * _KNOWN * 2 * _DIRECTIONS
 BY_DIRECTION: Final = {direction: place for place, direction in enumerate(ANY_DIRECTION)}
 """What is added to a leg's sort once it is known where it went."""
 
 
 def sort_of(view: LegView) -> int:
     """Which rules are for a leg: by the kinds of its ends, by whether anything is known beyond it."""
-    kinds = view.calling.sort * _KINDS + view.called.sort
     known = _TOLD if view.told is not None else _LINKED if _is_linked(view) else _PLAIN
-    return ((kinds * 3 + known) * 2 + view.noted) * _DIRECTIONS
+    return _sort(view.calling.sort * _KINDS + view.called.sort, known, view.noted)
+
+
+def _sort(kinds: int, known: int, noted: int) -> int:
+    return ((kinds * _KNOWN + known) * 2 + noted) * _DIRECTIONS
 
 
 def _is_linked(view: LegView) -> bool:
@@ -75,28 +80,18 @@ class Rule(NamedTuple, Generic[Value_co]):
     called: Kinds
     directions: Directions
 
-    def is_for(self, sort: int) -> bool:
-        """Whether it can decide legs of a sort."""
-        rest, direction = divmod(sort, _DIRECTIONS)
-        rest, noted = divmod(rest, 2)
-        kinds, known = divmod(rest, 3)
-        calling, called = divmod(kinds, _KINDS)
-        is_any = {
-            None: True,
-            "linked": known >= _LINKED,
-            "told": known == _TOLD,
-            "noted": noted == 1,
-        }
-        return (
-            is_any[self.only]
-            and calling in self.calling
-            and called in self.called
-            and ANY_DIRECTION[direction] in self.directions
-        )
+    def sorts(self) -> Iterator[int]:
+        """Of the legs that it can decide."""
+        kinds = [calling * _KINDS + called for calling in self.calling for called in self.called]
+        least = {"linked": _LINKED, "told": _TOLD}.get(self.only or "", _PLAIN)
+        noted = (True,) if self.only == "noted" else (False, True)
+        directions = [BY_DIRECTION[direction] for direction in self.directions]
+        for ends, known, note in product(kinds, range(least, _KNOWN), noted):
+            sort = _sort(ends, known, note)
+            yield from (sort + direction for direction in directions)
 
 
-Choice = tuple[tuple[str, Callable[[LegView], Value_co | None]], ...]
-"""The rules for one sort of leg, by name, in their order."""
+_Named = tuple[str, Callable[[LegView], Value_co | None]]
 
 
 class Rules(Generic[Value_co]):
@@ -105,10 +100,11 @@ class Rules(Generic[Value_co]):
     __slots__ = ("for_sorts",)
 
     def __init__(self, *rules: Rule[Value_co]) -> None:
-        self.for_sorts: list[Choice[Value_co]] = [
-            tuple((rule.name, rule.decide) for rule in rules if rule.is_for(sort))
-            for sort in range(_SORTS)
-        ]
+        choices: list[list[_Named[Value_co]]] = [[] for _ in range(_SORTS)]
+        for rule in rules:
+            for sort in rule.sorts():
+                choices[sort].append((rule.name, rule.decide))
+        self.for_sorts = [tuple(choice) for choice in choices]
 
     def first(self, view: LegView) -> tuple[Value_co | None, str | None]:
         """The first decision, and the name of its rule."""
