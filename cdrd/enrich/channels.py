@@ -23,7 +23,7 @@ def channel_base(channel: str) -> str:
 
 def unmasked(base: str) -> str:
     """The name of the channel itself, of one whose place another channel has taken."""
-    while base.count("/") > 1 and base.startswith(_MASKS):
+    while base.count("/") > 1 and base.startswith(_MASKS):  # most names have one, and no mask
         base = base.partition("/")[2]
     return base
 

@@ -191,7 +191,7 @@ class _Calls:
         for (pbx, name, node), (begin, end) in lives.items():
             mentions.setdefault((pbx, whole(name)), []).append((begin, end, node))
 
-    def _join_touching(self, mentions: Sequence[_Mention]) -> None:
+    def _join_touching(self, mentions: list[_Mention]) -> None:
         _, until, last = mentions[0]
         for begin, end, node in mentions:
             if begin <= until + _TOUCHING:
