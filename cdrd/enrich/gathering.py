@@ -12,7 +12,7 @@ from cdrd.enrich.grouping import related_keys
 from cdrd.records import AcctId, Leg
 from cdrd.store.events import EventId, channel_events_of_calls, queue_events_of_callers
 from cdrd.store.legs import Window, legs_by_channel, legs_of_calls, legs_of_joined_calls
-from cdrd.store.ranges import merged, outside, ranges_of
+from cdrd.store.ranges import BEYOND, outside, ranges_of
 from cdrd.store.work import Known
 
 MOST_HOPS = 4
@@ -124,12 +124,9 @@ class Gathering:
     async def _near(self, channels: Sequence[str], asking: Sequence[Leg]) -> list[Leg]:
         """Both are written when a channel ends, so that not many others are between them."""
         near = min(NEAR, _MOST_NEAR // len(asking))
-        acctids = [acctid_of(leg) for leg in asking]
-        ranges = merged(
-            (AcctId(max(1, acctid - near)), AcctId(min(self.known.seen_acctid, acctid + near)))
-            for acctid in acctids
-        )
-        around = outside(ranges, self._without)
+        ranges = ranges_of([acctid_of(leg) for leg in asking], near=near)
+        unknown = (AcctId(self.known.seen_acctid + 1), BEYOND)
+        around = outside(ranges, (*self._without, unknown))
         if not around:
             return []
         return await legs_by_channel(self.connection, channels, near=around, most=MOST_OTHERS)

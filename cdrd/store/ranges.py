@@ -10,7 +10,8 @@ from cdrd.records import AcctId
 Ranges = list[tuple[AcctId, AcctId]]
 """First and last included."""
 
-_BEYOND: Final = AcctId(2**62)
+BEYOND: Final = AcctId(2**62)
+"""Later than any."""
 
 
 def merged(ranges: Iterable[tuple[AcctId, AcctId]]) -> Ranges:
@@ -24,19 +25,19 @@ def merged(ranges: Iterable[tuple[AcctId, AcctId]]) -> Ranges:
     return together
 
 
-def ranges_of(acctids: Iterable[AcctId]) -> Ranges:
-    """These acctids, in any order, in as few ranges as possible, in order."""
+def ranges_of(acctids: Iterable[AcctId], *, near: int = 0) -> Ranges:
+    """These acctids, in any order, and so many before and after each: in as few ranges as possible."""
     in_order = sorted(acctids)
     if not in_order:
         return []
     ranges: Ranges = []
     first = last = in_order[0]
     for acctid in in_order:
-        if acctid > last + 1:
-            ranges.append((first, last))
+        if acctid > last + 2 * near + 1:
+            ranges.append((AcctId(first - near), AcctId(last + near)))
             first = acctid
         last = acctid
-    ranges.append((first, last))
+    ranges.append((AcctId(first - near), AcctId(last + near)))
     return ranges
 
 
@@ -45,7 +46,7 @@ def outside(
 ) -> Ranges:
     """What of these ranges is in none of those; both are in order."""
     left: Ranges = []
-    taken = iter((*without, (_BEYOND, _BEYOND)))
+    taken = iter((*without, (BEYOND, BEYOND)))
     begin, end = next(taken)
     for first, last in ranges:
         while first <= last:

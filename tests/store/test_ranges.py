@@ -28,9 +28,11 @@ def test_ranges_that_touch_become_one(ranges: Ranges) -> None:
     assert all(one[1] + 1 < two[0] for one, two in itertools.pairwise(together))
 
 
-@given(st.lists(st.integers(1, 40).map(AcctId)))
-def test_acctids_are_in_the_same_ranges_as_one_by_one(acctids: list[AcctId]) -> None:
-    assert ranges_of(acctids) == merged((acctid, acctid) for acctid in acctids)
+@given(st.lists(st.integers(1, 40).map(AcctId)), st.integers(0, 5))
+def test_acctids_are_in_the_same_ranges_as_one_by_one(acctids: list[AcctId], near: int) -> None:
+    one_by_one = [(AcctId(acctid - near), AcctId(acctid + near)) for acctid in acctids]
+
+    assert ranges_of(acctids, near=near) == merged(one_by_one)
 
 
 @given(RANGES, RANGES)
