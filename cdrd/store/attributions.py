@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from cdrd.errors import RowRefused
 from cdrd.records import AcctId, Attribution, Leg
-from cdrd.store.calls import copy_calls, write_calls
+from cdrd.store.calls import write_calls
 from cdrd.store.database import Database, translated
 from cdrd.store.decided import (
     ATTRIBUTION_COLUMNS,
+    CALL_COLUMNS,
     Basis,
     Decided,
     Placed,
+    Unnumbered,
     attribution_rows,
+    call_rows,
+    numbered,
     placed,
     rules_of,
 )
@@ -24,6 +30,8 @@ from cdrd.store.work import Known
 
 _WRITTEN = (*(name for name in Attribution._fields if name != "rules"), "rule_set_id", "call_id")
 _PARAMETER = {"company": "companies"}
+_AT_ONCE = 256
+"""Rows that are made before others have their turn."""
 _WORTH_COPYING = 100
 """So many new rows are copied; fewer go with those that are decided again, for COPY is one more question."""
 
@@ -31,30 +39,35 @@ _WORTH_COPYING = 100
 async def write_decisions(connection: Any, decided: Sequence[Decided], known: Known) -> int:
     """Writes decisions made from what was known, and returns the directory version in force now.
 
-    A decision already there that knew more stays. From here on the transaction holds the revision
-    counter, and nobody else writes decisions until it ends: what is not there now can be copied.
+    A decision already there that knew more stays. Once the revisions are reserved the transaction holds
+    their counter, and nobody else writes decisions until it ends: what is not there now can be copied, and
+    what can be done before is done before.
     """
     attributions = placed(decided)
     if not attributions:
         return known.directory_version
     calls = [one for one in decided if one.record is not None]
+    new = await _made(attribution_rows(attributions, known))
+    new_calls = await _made(call_rows(calls, known))
     count = len(attributions) + len(calls)
     first_revision = await statement("reserve_revisions").value(connection, count=count) - count + 1
     there, directory_version = await _already_decided(connection, attributions)
     basis = Basis(known, await _rule_sets(connection, decided))
-    fresh, again = attributions, list[Placed]()
-    if there:
-        fresh = [one for one in attributions if one[0].acctid not in there]
-        again = [one for one in attributions if one[0].acctid in there]
-    if len(fresh) < _WORTH_COPYING:
-        fresh, again = [], attributions
-    if fresh:
-        rows = attribution_rows(fresh, basis, first_revision)
-        await copy_in_binary(connection, "attribution", ATTRIBUTION_COLUMNS, rows)
-    if again:
-        await _decide_again(connection, again, basis, first_revision + len(fresh))
-    await _write_calls(connection, calls, there, basis, first_revision + len(attributions))
+    with_rows = list(zip(attributions, new, strict=True))
+    await _write_attributions(connection, with_rows, there, basis, first_revision)
+    first_revision += len(attributions)
+    calls_with_rows = list(zip(calls, new_calls, strict=True))
+    await _write_calls(connection, calls_with_rows, there, basis, first_revision)
     return directory_version
+
+
+async def _made(rows: Iterator[Unnumbered]) -> list[Unnumbered]:
+    """All of them; others have their turn meanwhile."""
+    made: list[Unnumbered] = []
+    while some := list(islice(rows, _AT_ONCE)):
+        made += some
+        await asyncio.sleep(0)
+    return made
 
 
 async def _already_decided(
@@ -74,9 +87,32 @@ async def _rule_sets(connection: Any, decided: Sequence[Decided]) -> dict[str, i
     return {row["said"]: row["rule_set_id"] for row in rows}
 
 
+async def _write_attributions(
+    connection: Any,
+    attributions: Sequence[tuple[Placed, Unnumbered]],
+    there: set[AcctId],
+    basis: Basis,
+    first_revision: int,
+) -> None:
+    fresh: list[Unnumbered] = []
+    again: list[Placed] = []
+    for one, row in attributions:
+        if one[0].acctid in there:
+            again.append(one)
+        else:
+            fresh.append(row)
+    if len(fresh) < _WORTH_COPYING:
+        fresh, again = [], [one for one, _ in attributions]
+    if fresh:
+        rows = numbered(fresh, basis.rule_sets, first_revision)
+        await copy_in_binary(connection, "attribution", ATTRIBUTION_COLUMNS, rows)
+    if again:
+        await _decide_again(connection, again, basis, first_revision + len(fresh))
+
+
 async def _write_calls(
     connection: Any,
-    calls: Sequence[Decided],
+    calls: Sequence[tuple[Decided, Unnumbered]],
     there: set[AcctId],
     basis: Basis,
     first_revision: int,
@@ -85,16 +121,19 @@ async def _write_calls(
 
     Of one that has later legs, which are not ours to decide, somebody may have written these before.
     """
-    fresh: list[Decided] = []
+    fresh: list[Unnumbered] = []
     again: list[Decided] = []
-    for call in calls:
+    for call, row in calls:
         has_more = call.record is not None and len(call.record.legs) > len(call.attributions)
-        is_known = has_more or (there and any(leg.acctid in there for leg in call.attributions))
-        (again if is_known else fresh).append(call)
+        if has_more or (there and any(leg.acctid in there for leg in call.attributions)):
+            again.append(call)
+        else:
+            fresh.append(row)
     if len(fresh) < _WORTH_COPYING:
-        fresh, again = [], list(calls)
+        fresh, again = [], [call for call, _ in calls]
     if fresh:
-        await copy_calls(connection, fresh, basis, first_revision)
+        rows = numbered(fresh, basis.rule_sets, first_revision)
+        await copy_in_binary(connection, "call", CALL_COLUMNS, rows)
     if again:
         await write_calls(connection, again, basis, first_revision + len(fresh))
 

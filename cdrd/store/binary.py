@@ -38,8 +38,16 @@ class Rows:
         """A row of so many fields."""
         write_i16_be(self._row, fields)
 
+    def add(self, some: bytes) -> None:
+        """What others of these have written."""
+        self._row.write(some)
+
+    def size(self) -> int:
+        """How many bytes there are since the last end."""
+        return len(self._row)
+
     def end(self) -> bytes:
-        """The row."""
+        """What was written since the last one."""
         row = self._row.getvalue()
         self._row.truncate(0)
         return row

@@ -7,15 +7,8 @@ from typing import Any
 
 from cdrd.records import AcctId
 from cdrd.store.database import Database
-from cdrd.store.decided import CALL_COLUMNS, Basis, Decided, call_rows
-from cdrd.store.statements import Row, copy_in_binary, statement
-
-
-async def copy_calls(
-    connection: Any, calls: Sequence[Decided], basis: Basis, first_revision: int
-) -> None:
-    """Writes calls of which nothing was decided yet."""
-    await copy_in_binary(connection, "call", CALL_COLUMNS, call_rows(calls, basis, first_revision))
+from cdrd.store.decided import Basis, Decided
+from cdrd.store.statements import Row, statement
 
 
 async def write_calls(

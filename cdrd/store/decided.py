@@ -15,14 +15,16 @@ from cdrd.store.work import Known
 ROWS_COME_WITHIN = timedelta(seconds=2)
 """Asterisk writes the rows of a channel as it ends. So long after its last event a call is over."""
 
+_PIECE = 1 << 16
+"""Bytes that are sent together: about what a socket takes."""
 _FLAGS = tuple(name for name in Attribution._fields if name.startswith("is_"))
 _PROPERTIES = tuple(
     name for name in Attribution._fields if name not in {"acctid", "rules", *_FLAGS}
 )
 ATTRIBUTION_COLUMNS = (
     *(*_PROPERTIES, *_FLAGS),
-    *("acctid", "rule_set_id", "call_id"),
-    *("directory_version", "seen_acctid", "seen_event_id", "revision", "changed"),
+    *("acctid", "call_id", "changed"),
+    *("directory_version", "seen_acctid", "seen_event_id", "rule_set_id", "revision"),
 )
 _MOMENTS = ("started", "rang", "answered", "ended")
 _ARRAYS = ("linkedids", "legs")
@@ -35,8 +37,8 @@ CALL_COLUMNS = (
     *_MOMENTS,
     *("linkedids", "acctids", "roles", "end_reasons"),
     *_NUMBERS,
-    *("call_id", "holds_from", "rule_set_id", "events", "settles_by", "settles_at"),
-    *("directory_version", "seen_acctid", "seen_event_id", "revision"),
+    *("call_id", "holds_from", "events", "settles_by", "settles_at"),
+    *("directory_version", "seen_acctid", "seen_event_id", "rule_set_id", "revision"),
 )
 _properties_of = itemgetter(*map(Attribution._fields.index, _PROPERTIES))
 _flags_of = itemgetter(*map(Attribution._fields.index, _FLAGS))
@@ -72,6 +74,11 @@ Placed = tuple[Attribution, AcctId | None]
 """An attribution, and the call that its leg is of."""
 
 
+Unnumbered = tuple[str, bytes]
+"""The rules that decided it, and a row in COPY's binary format without the last two of its columns:
+the number of these rules and the revision are known only to who holds the counter."""
+
+
 class Basis(NamedTuple):
     """What decisions were made from, as their rows say it."""
 
@@ -97,37 +104,28 @@ def rules_of(calls: Iterable[Decided]) -> set[str]:
     return rules | {call.record.rules for call in calls if call.record is not None}
 
 
-def attribution_rows(
-    attributions: Sequence[Placed], basis: Basis, first_revision: int
-) -> Iterator[bytes]:
-    """Attributions, columns as in ATTRIBUTION_COLUMNS, in COPY's binary format."""
-    known, rule_sets = basis
-    revision = first_revision
+def attribution_rows(attributions: Sequence[Placed], known: Known) -> Iterator[Unnumbered]:
+    """Attributions, columns as in ATTRIBUTION_COLUMNS."""
     row = Rows()
     for attribution, call_id in attributions:
         row.begin(len(ATTRIBUTION_COLUMNS))
         row.texts(_properties_of(attribution))
         row.flags(_flags_of(attribution))
         row.int8(attribution.acctid)
-        row.int4(rule_sets[attribution.rules])
         row.int8(call_id)
-        _put_known(row, known, revision)
         row.flags((known.late,))
-        yield row.end()
-        revision += 1
+        _put_known(row, known)
+        yield attribution.rules, row.end()
 
 
-def call_rows(calls: Sequence[Decided], basis: Basis, first_revision: int) -> Iterator[bytes]:
-    """Calls, columns as in CALL_COLUMNS, in COPY's binary format; those that have a record."""
-    known, rule_sets = basis
+def call_rows(calls: Sequence[Decided], known: Known) -> Iterator[Unnumbered]:
+    """Calls, columns as in CALL_COLUMNS."""
     over = known.known_at + ROWS_COME_WITHIN
     quiet = known.known_at + known.quiet
-    revision = first_revision
     row = Rows()
     for call in calls:
         record = call.record
-        if record is None:
-            continue
+        assert record is not None  # noqa: S101 - calls without one are not written
         row.begin(len(CALL_COLUMNS))
         row.texts(_words_of(record))
         row.moments(_moments_of(record))
@@ -138,13 +136,11 @@ def call_rows(calls: Sequence[Decided], basis: Basis, first_revision: int) -> It
         call_id = call_id_of(record)
         row.int8(call_id)
         row.int8(call_id)
-        row.int4(rule_sets[record.rules])
         row.int4(call.events)
         row.texts((SettledBy.EVENTS if call.is_over else SettledBy.QUIET,))
         row.moments((over if call.is_over else quiet,))
-        _put_known(row, known, revision)
-        yield row.end()
-        revision += 1
+        _put_known(row, known)
+        yield record.rules, row.end()
 
 
 def _put_legs(row: Rows, record: CallRecord) -> None:
@@ -154,8 +150,23 @@ def _put_legs(row: Rows, record: CallRecord) -> None:
     row.text_array([leg.end_reason for leg in record.legs])
 
 
-def _put_known(row: Rows, known: Known, revision: int) -> None:
+def _put_known(row: Rows, known: Known) -> None:
     row.int8(known.directory_version)
     row.int8(known.seen_acctid)
     row.int8(known.seen_event_id)
-    row.int8(revision)
+
+
+def numbered(
+    rows: Sequence[Unnumbered], rule_sets: Mapping[str, int], first_revision: int
+) -> Iterator[bytes]:
+    """The rows whole, several together."""
+    pieces = Rows()
+    revision = first_revision
+    for rules, row in rows:
+        pieces.add(row)
+        pieces.int4(rule_sets[rules])
+        pieces.int8(revision)
+        revision += 1
+        if pieces.size() >= _PIECE:
+            yield pieces.end()
+    yield pieces.end()

@@ -94,8 +94,8 @@ async def copy_in(connection: Any, table: str, columns: Sequence[str], rows: Ite
 async def copy_in_binary(
     connection: Any, table: str, columns: Sequence[str], rows: Iterable[bytes]
 ) -> None:
-    """The same, of rows in binary format."""
-    pieces = _one_by_one(_joined(chain((binary.BEGIN,), rows, (binary.END,))))
+    """The same, of rows in binary format, several together."""
+    pieces = _one_by_one(chain((binary.BEGIN,), rows, (binary.END,)))
     await connection.copy_to_table(table, source=pieces, columns=columns, format="binary")
 
 
@@ -108,12 +108,7 @@ def _encoded(rows: Iterator[str]) -> Iterator[bytes]:
         yield text
 
 
-def _joined(rows: Iterator[bytes]) -> Iterator[bytes]:
-    while piece := b"".join(islice(rows, _AT_ONCE)):
-        yield piece
-
-
-async def _one_by_one(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+async def _one_by_one(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
     """As the driver wants them."""
     for piece in pieces:
         yield piece
