@@ -248,7 +248,7 @@ def _joined_with_another(view: LegView, last: LegView, talking: LegView | None) 
 
 def _sent_on_by(view: LegView, bases: Iterable[str]) -> Party | None:
     """Of several that rang one was forwarded: their company is known where they have the same."""
-    parties = [view.directory.party_of_base(view.pbx, base, view.at) for base in bases]
+    parties = [view.owners.party_of_base(base, view.at) for base in bases]
     if len(parties) == 1:
         return parties[0]
     companies = {party.company for party in parties}

@@ -184,7 +184,7 @@ def _caller(first: LegView) -> str | None:
         return first.origin.extension
     channel = first.told.channel if first.told is not None else None
     number = (channel.number if channel is not None else "") or first.leg.src
-    if first.calling.kind is PartyKind.TRUNK and first.directory.did(first.pbx, number, first.at):
+    if first.calling.kind is PartyKind.TRUNK and first.owners.did(number, first.at):
         return None  # what the dialplan shows of ours, not who called
     return None if number.strip().lower() in _WITHHELD else number
 
@@ -211,7 +211,7 @@ def _answered_by(view: LegView) -> str | None:
         return far.called.extension
     if far.called.kind is PartyKind.TRUNK:
         number = outside_number(far) or outside_number(view)
-        dialling = view.directory.dialling(view.pbx, view.origin.company)
+        dialling = view.owners.dialling(view.origin.company)
         return dialling.written(number) if number else None
     name = far.called.base.partition("/")[2]
     return name if far.called.kind is PartyKind.UNLISTED and name not in NOBODY_DIALS else None

@@ -203,19 +203,3 @@ class Directory:
             lookups = Lookups(pbx, self.companies, self._found)
             owners = self._owners[pbx] = Owners(lookups, self._found, pbx, self._memory)
         return owners
-
-    def dialling(self, pbx: str, company: CompanyId | None) -> Dialling:
-        """How numbers are written there."""
-        return self.on(pbx).dialling(company)
-
-    def party(self, pbx: str, channel: str, at: datetime) -> Party:
-        """What a channel belongs to."""
-        return self.on(pbx).party(channel, at)
-
-    def party_of_base(self, pbx: str, base: str, at: datetime) -> Party:
-        """The same for a name without the number of the call, as Dial() has it."""
-        return self.on(pbx).party_of_base(base, at)
-
-    def did(self, pbx: str, number: str, at: datetime) -> Did | None:
-        """Whose public number it is, in whatever way it is written."""
-        return self.on(pbx).did(number, at)

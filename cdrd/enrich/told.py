@@ -133,7 +133,7 @@ def _moved_on(view: LegView, transfer: Transfer, talking: LegView | None) -> Non
     told = view.told
     if told is not None:
         told.transfer, told.parking, told.parked_by = transfer, None, None
-    view.transferrer = view.directory.party(view.pbx, transfer.by, view.at)
+    view.transferrer = view.owners.party(transfer.by, view.at)
     view.forwarder = None
     view.parked = False
     same = talking is None or view.leg.lastdata == talking.leg.lastdata
@@ -182,7 +182,7 @@ def _pick_up(pickup: Pickup, chains: _Chains) -> None:
             _picked(view, pickup)
             if unmasked(view.leg.channel) == pickup.rang:
                 view.pickup_code, view.consulting = True, False
-                view.picker = view.directory.party(view.pbx, pickup.by, view.at)
+                view.picker = view.owners.party(pickup.by, view.at)
 
 
 def _picked_from(chain: Sequence[LegView], rang: LegView, pickup: Pickup) -> None:
@@ -229,10 +229,7 @@ def _sent_by(
     named = [party for party in rung if forward.by and party.extension == forward.by]
     if named or len(rung) == 1:
         return (named or rung)[0]
-    dialled = [
-        view.directory.party_of_base(view.pbx, target.base, view.at)
-        for target in view.dialled.targets
-    ]
+    dialled = [view.owners.party_of_base(target.base, view.at) for target in view.dialled.targets]
     named = [party for party in dialled if forward.by and party.extension == forward.by]
     return (named or dialled)[0] if named or len(dialled) == 1 else None
 

@@ -238,7 +238,7 @@ def test_a_moved_date_is_a_change(tmp_path: Path) -> None:
 def test_a_directory_that_nobody_uses_is_gone_at_once(directory: Directory) -> None:
     """A million entries must not wait for the garbage collector, which is told to look past them."""
     mine = Directory(1, directory.companies, directory._found)
-    mine.party("hq", "PJSIP/acme-101-0000002a", MARCH)
+    mine.on("hq").party("PJSIP/acme-101-0000002a", MARCH)
     gone = weakref.ref(
         mine.dialling
     )  # what it remembers: a compiled class takes no weak references

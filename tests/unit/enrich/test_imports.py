@@ -84,7 +84,7 @@ def test_a_number_that_moves_on_a_date_has_two_lines(tmp_path: Path) -> None:
 
     assert problems == []
     owners = [
-        directory.did("branch", "+441908555101", datetime(2026, 3, 31, hour, 30, tzinfo=UTC))
+        directory.on("branch").did("+441908555101", datetime(2026, 3, 31, hour, 30, tzinfo=UTC))
         for hour in (22, 23)
     ]
     assert [owner and owner.company for owner in owners] == ["acme", "globex"]
@@ -208,7 +208,7 @@ def test_a_large_plan_is_read_and_everything_in_it_is_found(tmp_path: Path) -> N
     now = datetime(2026, 4, 1, tzinfo=UTC)
 
     assert (problems, len(content.entries)) == ([], 500 * (1 + 40))
-    found = [directory.did("", f"+44190{n:04}19", now) for n in range(500)]
+    found = [directory.on("").did(f"+44190{n:04}19", now) for n in range(500)]
     assert [did and did.company for did in found] == companies
     assert directory.on("").owns_extension(CompanyId("company7"), "119", now)
     assert len(directory.on("").extension_owners("119", now)) == 2
