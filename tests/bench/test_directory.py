@@ -218,5 +218,5 @@ def look_ups(folder: Path, *, share: int) -> str:
     numbers = random.Random(7).sample(range(NUMBERS // share // 2), LOOK_UPS)
     asked = [f"0{2_000_000_000 + number}" for number in numbers]
     first = seconds_of(lambda: [directory.on("hq").did(number, NOW) for number in asked])
-    again = seconds_of(lambda: [directory.did("hq", asked[-1], NOW) for _ in asked])
+    again = seconds_of(lambda: [directory.on("hq").did(asked[-1], NOW) for _ in asked])
     return f"{first / len(asked) * 1e9:,.0f} ns, {again / len(asked) * 1e9:,.0f} ns"

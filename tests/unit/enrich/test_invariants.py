@@ -234,7 +234,7 @@ def test_an_account_code_takes_no_leg_from_the_owner_of_its_channel(forged: str)
     """Whoever keys, dials or sends an account code stays who the channel says."""
     for kind in INPUTS:
         for leg in INPUTS[kind].legs("main"):
-            party = directory().party("", leg.channel, leg.calldate)
+            party = directory().on("").party(leg.channel, leg.calldate)
             if party.kind is not PartyKind.STATION or leg.dstchannel.startswith("Local/"):
                 continue
             (was,) = attribute_call([leg], directory())
