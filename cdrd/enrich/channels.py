@@ -65,7 +65,7 @@ def is_serial(channel: str) -> bool:
 def _length(channel: str) -> int:
     """That of the name without `;1` or `;2`, by which the ends of a Local channel differ."""
     end = len(channel)
-    return end - 2 if end > len(";1") and ord(channel[end - 2]) == ord(";") else end
+    return end - 2 if end > len(";1") and channel.endswith((";1", ";2")) else end
 
 
 def _digits(channel: str) -> int:

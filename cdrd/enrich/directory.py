@@ -156,8 +156,8 @@ class Owners:
         dated, prefixes = found
         if dated:
             prefixes = tuple([entry.pattern for entry in dated if holds(entry, at)])
-            if not prefixes and company is not None:
-                return self.outside_prefixes(None, at)
+        if not prefixes and company is not None:
+            return self.outside_prefixes(None, at)
         return prefixes
 
     def feature(self, company: CompanyId | None, dialled: str, at: datetime) -> Feature | None:

@@ -80,17 +80,12 @@ class Lookups:
         )
 
     def prefixes(self, company: Owner) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
-        """The longest first: entries where dates matter, else the prefixes that always hold.
-
-        Those of the PBX, where the company has none of its own.
-        """
+        """The longest first: entries where dates matter, else the prefixes that always hold."""
         found = [
             entry
             for scope in self._scopes
             for entry in self._found.prefixes.get((scope, company), ())
         ]
-        if company is not None and not found:
-            return self.prefixes(None)
         found.sort(key=lambda entry: -len(entry.pattern))
         if any(_limits(entry) for entry in found):
             return tuple(found), ()

@@ -62,11 +62,17 @@ async def write_decisions(connection: Any, decided: Sequence[Decided], known: Kn
 
 
 async def _made(rows: Iterator[Unnumbered]) -> list[Unnumbered]:
-    """All of them; others have their turn meanwhile."""
+    """All of them; others have their turn meanwhile.
+
+    Raises RowRefused for a value that its column has no room for, as the database would.
+    """
     made: list[Unnumbered] = []
-    while some := list(islice(rows, _AT_ONCE)):
-        made += some
-        await asyncio.sleep(0)
+    try:
+        while some := list(islice(rows, _AT_ONCE)):
+            made += some
+            await asyncio.sleep(0)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise RowRefused(f"a value that its column has no room for: {error}") from error
     return made
 
 

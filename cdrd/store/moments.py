@@ -18,7 +18,7 @@ _LAST: Final = datetime.max.replace(tzinfo=UTC)
 def received(sent: tuple[int]) -> datetime:
     """An aware datetime in UTC; the first and the last of all for -infinity and infinity.
 
-    Making one is dear, and legs that are read together share most of their seconds.
+    Making one is dear, and legs that are read together share most of their seconds; CDRs have no fractions.
     Raises OverflowError for what a datetime can't say.
     """
     (since,) = sent
@@ -39,6 +39,6 @@ def sent(moment: datetime) -> tuple[int]:
 
 
 def microseconds(moment: datetime) -> int:
-    """Of an aware datetime that is neither of both."""
+    """Of an aware datetime, that since 2000."""
     since = moment - _EPOCH
     return (since.days * _DAY + since.seconds) * _SECOND + since.microseconds

@@ -11,7 +11,7 @@ from support.waiting import until
 
 from cdrd.calls import CallLeg, CallRecord, Confidence, EndReason, LeaveReason, LegRole
 from cdrd.records import AcctId, Attribution
-from cdrd.store.attributions import write_decisions
+from cdrd.store.attributions import write_by_halves, write_decisions
 from cdrd.store.calls import call_of, settle_calls, settled_horizon
 from cdrd.store.database import Database
 from cdrd.store.decided import Decided
@@ -49,6 +49,43 @@ async def write(
         known = known._replace(seen_acctid=AcctId(seen), quiet=timedelta(seconds=quiet))
         await write_decisions(connection, calls, known)
         await connection.execute("UPDATE counter SET value = 100000 WHERE name = 'acctid'")
+
+
+WRONG = [
+    {"talk_seconds": 2**31},
+    {"waited_seconds": 2**31},
+    {"status_code": 2**15},
+    {"talk_seconds": None},
+    {"started": START.replace(tzinfo=None)},
+    {"caller": "\udcff"},
+    {"caller": "nul\0"},
+    {"linkedids": ("1.0", "nul\0")},
+]
+
+
+@pytest.mark.parametrize("count", [1, 200])
+@pytest.mark.parametrize("wrong", WRONG, ids=str)
+async def test_only_the_call_that_has_no_room_in_its_row_is_replaced(
+    database: Database, wrong: dict[str, object], count: int
+) -> None:
+    """Two calls of one linkedid, a hundred years apart, talk for longer than an integer has room for."""
+    good = [decided(acctid) for acctid in range(2, count + 1)]
+    bad = decided(1)
+    assert bad.record is not None
+    bad = bad._replace(record=bad.record._replace(**wrong))
+    replaced = []
+    async with database.transaction() as connection:
+        known = (await prepare_to_decide(connection))._replace(seen_acctid=AcctId(1000))
+        await write_by_halves(
+            connection,
+            [bad, *good],
+            known,
+            instead=lambda call, _: replaced.append(call) or decided(1, caller="instead"),
+        )
+        callers = await connection.fetch("SELECT caller FROM call")
+
+    assert replaced == [bad]
+    assert sorted(row["caller"] for row in callers) == ["101"] * (count - 1) + ["instead"]
 
 
 async def row_of(database: Database, call_id: int) -> Row:

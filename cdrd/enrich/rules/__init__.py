@@ -27,7 +27,8 @@ NOT_STATION: Final[Kinds] = (PartyKind.TRUNK, PartyKind.LOCAL, PartyKind.UNLISTE
 
 Only = Literal["linked", "told", "noted"]
 """Legs of which more is known, or less, than of a plain one; those of calls of which events tell; legs for
-which the dialplan noted something."""
+which the dialplan noted something. A rule for "linked" ones is asked where `_is_linked` finds something: what
+else it goes by has to be there, too."""
 Directions = tuple[Direction | None, ...]
 ANY_DIRECTION: Final[Directions] = (None, *Direction)
 NOT_OUTBOUND: Final[Directions] = tuple(d for d in ANY_DIRECTION if d is not Direction.OUTBOUND)
