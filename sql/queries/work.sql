@@ -19,7 +19,8 @@ SELECT first_acctid, last_acctid FROM claim_work(:stage, :most_legs);
 -- directory that is in force, and since when the oldest leg waits, our own among them.
 -- Until the transaction ends, statements are planned anew, and rows are looked up one by one by index.
 -- A partition that fills has no statistics yet: a plan made while it was empty, or one that takes a call
--- for a large part of it, would read the whole of it for each batch.
+-- for a large part of it, would read the whole of it for each batch; so would one that believes a range of
+-- acctids to hold next to nothing.
 SELECT
     (SELECT value FROM counter WHERE name = 'acctid') AS seen_acctid,
     (SELECT value FROM counter WHERE name = 'directory') AS directory_version,
@@ -31,7 +32,8 @@ SELECT
     set_config('enable_seqscan', 'off', true) AS by_index,
     set_config('enable_hashjoin', 'off', true) AS one_by_one,
     set_config('enable_mergejoin', 'off', true) AS in_no_order,
-    set_config('enable_material', 'off', true) AS from_the_index;
+    set_config('enable_material', 'off', true) AS from_the_index,
+    set_config('enable_bitmapscan', 'off', true) AS not_the_range;
 
 -- name: finish_work(stage, firsts, first, last)!
 -- Claimed ranges are done; of the one that begins at `first` only up to `last`, and the rest waits on.
