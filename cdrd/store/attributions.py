@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from cdrd.errors import RowRefused
 from cdrd.records import AcctId, Attribution, Leg
@@ -30,6 +30,8 @@ from cdrd.store.work import Known
 
 _WRITTEN = (*(name for name in Attribution._fields if name != "rules"), "rule_set_id", "call_id")
 _PARAMETER = {"company": "companies"}
+_One = TypeVar("_One")
+
 _AT_ONCE = 256
 """Rows that are made before others have their turn."""
 _WORTH_COPYING = 100
@@ -93,6 +95,16 @@ async def _rule_sets(connection: Any, decided: Sequence[Decided]) -> dict[str, i
     return {row["said"]: row["rule_set_id"] for row in rows}
 
 
+def _told_apart(
+    decided: Sequence[tuple[_One, Unnumbered]], may_be_there: Callable[[_One], bool]
+) -> tuple[list[Unnumbered], list[_One]]:
+    """The rows to be copied, and the others, for which it counts what is there."""
+    fresh = [row for one, row in decided if not may_be_there(one)]
+    if len(fresh) < _WORTH_COPYING:
+        return [], [one for one, _ in decided]
+    return fresh, [one for one, _ in decided if may_be_there(one)]
+
+
 async def _write_attributions(
     connection: Any,
     attributions: Sequence[tuple[Placed, Unnumbered]],
@@ -100,15 +112,7 @@ async def _write_attributions(
     basis: Basis,
     first_revision: int,
 ) -> None:
-    fresh: list[Unnumbered] = []
-    again: list[Placed] = []
-    for one, row in attributions:
-        if one[0].acctid in there:
-            again.append(one)
-        else:
-            fresh.append(row)
-    if len(fresh) < _WORTH_COPYING:
-        fresh, again = [], [one for one, _ in attributions]
+    fresh, again = _told_apart(attributions, lambda one: one[0].acctid in there)
     if fresh:
         rows = numbered(fresh, basis.rule_sets, first_revision)
         await copy_in_binary(connection, "attribution", ATTRIBUTION_COLUMNS, rows)
@@ -127,16 +131,12 @@ async def _write_calls(
 
     Of one that has later legs, which are not ours to decide, somebody may have written these before.
     """
-    fresh: list[Unnumbered] = []
-    again: list[Decided] = []
-    for call, row in calls:
+
+    def may_be_there(call: Decided) -> bool:
         has_more = call.record is not None and len(call.record.legs) > len(call.attributions)
-        if has_more or (there and any(leg.acctid in there for leg in call.attributions)):
-            again.append(call)
-        else:
-            fresh.append(row)
-    if len(fresh) < _WORTH_COPYING:
-        fresh, again = [], [call for call, _ in calls]
+        return has_more or (bool(there) and any(one.acctid in there for one in call.attributions))
+
+    fresh, again = _told_apart(calls, may_be_there)
     if fresh:
         rows = numbered(fresh, basis.rule_sets, first_revision)
         await copy_in_binary(connection, "call", CALL_COLUMNS, rows)

@@ -1,4 +1,4 @@
-"""Rows in the binary format of COPY: PostgreSQL takes them for two thirds of what text costs it.
+"""Rows in the binary format of COPY: PostgreSQL takes them for four fifths of what text costs it.
 
 A row is the number of its fields, and each field its length in bytes and what the type's receive function
 reads. Source: PostgreSQL's documentation of COPY, "Binary Format", and of each type its `..._send`.
