@@ -42,7 +42,7 @@ class DatabaseSettings(Section):
 class CollectSettings(Section):
     """How files are read."""
 
-    batch_bytes: Annotated[Size, Field(ge=4096, le=64 << 20)] = 2 << 20
+    batch_bytes: Annotated[Size, Field(ge=4096, le=64 << 20)] = 3 << 20
     remember_days: Annotated[int, Field(ge=2, le=1000)] = 45
     """For how long a record is recognised that another source has delivered, or a push that is repeated."""
     carriers: Path | None = None

@@ -139,7 +139,8 @@ def columns_of(leg: Leg) -> int:
 
 def write_csv(leg: Leg, *, zone: str, columns: int) -> bytes:
     """The record as cdr_csv writes it, with its newline."""
-    written = [_written(name, leg, ZoneInfo(zone)) for name in _written_names(leg, columns)]
+    local = ZoneInfo(zone)
+    written = [_written(name, leg, local) for name in _written_names(leg, columns)]
     return (",".join(written) + "\n").encode()
 
 

@@ -7,7 +7,7 @@ next, and what could still turn out otherwise is left for the next.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import accumulate, count, islice
+from itertools import accumulate, chain, count, islice
 from time import sleep
 from typing import Final, Generic, NamedTuple, TypeVar
 
@@ -16,7 +16,7 @@ from cdrd.decode.values import MAX_ID, Problem
 from cdrd.records import Chunk, DecodedChunk, Reason, Rejected
 
 _EMPTY_LINES = (b"\n", b"\r\n")
-_LINES_AT_ONCE: Final = 64
+_BYTES_AT_ONCE: Final = 16384
 """Then another thread may go on, such as the one that sends what was decoded before: where this is compiled,
 the interpreter has no other occasion to change threads before all of the chunk is done."""
 
@@ -29,21 +29,27 @@ def decode_rows(chunk: Chunk, grammar: Grammar[Whole], row: Callable[[Whole], st
 
 
 class _Lines(NamedTuple):
-    """The whole lines of a chunk, without their newlines."""
+    """Whole lines, without their newlines."""
 
     texts: list[str]
     lengths: list[int]
     """In bytes."""
 
 
-def _lines(data: bytes, longest: int) -> _Lines:
-    """The lines; the text of those that only the careful path understands is empty.
+def _lines(piece: bytes, longest: int) -> _Lines:
+    """The lines of a piece; the text of those that only the careful path understands is empty.
 
     These are lines with NULs, without valid UTF-8, or longer than `longest`.
     """
-    lines = data.split(b"\n")
+    has_nul = b"\0" in piece
+    if not has_nul and piece.isascii():
+        texts = piece.decode("ascii").split("\n")
+        del texts[-1]
+        lengths = [len(text) for text in texts]
+        if max(lengths) <= longest:
+            return _Lines(texts, lengths)
+    lines = piece.split(b"\n")
     del lines[-1]
-    has_nul = b"\0" in data
     texts = [
         "" if len(line) > longest or (has_nul and b"\0" in line) else _text(line) for line in lines
     ]
@@ -93,12 +99,10 @@ class _Walk(Generic[Whole]):
         return self.grammar.usual(like) or _nothing_is_usual
 
     def _whole_lines(self) -> None:
-        numbered = self._numbered_lines()
+        numbered = chain.from_iterable(self._pieces())
         usual = self.usual
         rows = self.rows
         for text, number, before in numbered:
-            if number % _LINES_AT_ONCE == 0:
-                sleep(0)
             row = usual(text, number, before + number)
             if row is not None:
                 rows.append(row)
@@ -109,13 +113,23 @@ class _Walk(Generic[Whole]):
             else:
                 return
 
-    def _numbered_lines(self) -> Iterator[tuple[str, int, int]]:
-        """(line, its number, its byte offset less its number)"""
+    def _pieces(self) -> Iterator[Iterator[tuple[str, int, int]]]:
+        """The lines in their order, some at once: (line, its number, its byte offset less its number)"""
         longest = min(MAX_ID, self.grammar.max_record_bytes - 1)
-        texts, lengths = _lines(self.data, longest)
-        first = self.chunk.line
-        before = accumulate(lengths, initial=self.chunk.offset - first)
-        return zip(self.grammar.usual_texts(texts, self.data), count(first), before, strict=False)
+        start, number = 0, self.chunk.line
+        while end := self._end_of_piece(start):
+            sleep(0)
+            piece = self.data[start:end]
+            texts, lengths = _lines(piece, longest)
+            before = accumulate(lengths, initial=self.chunk.offset + start - number)
+            usual = self.grammar.usual_texts(texts, piece)
+            yield zip(usual, count(number), before, strict=False)
+            start, number = end, number + len(texts)
+
+    def _end_of_piece(self, start: int) -> int:
+        """Behind the last newline within reach, else behind the next; 0 where no whole line is left."""
+        data = self.data
+        return data.rfind(b"\n", start, start + _BYTES_AT_ONCE) + 1 or data.find(b"\n", start) + 1
 
     def _carefully(self, offset: int, number: int) -> bool:
         """Take the record that begins with this line, and what else ends within its last line."""

@@ -1,9 +1,9 @@
 """The fast path of cdr_csv: a line exactly as Asterisk writes nearly all of them becomes a row.
 
-A line is cut at `","`, which is right as long as all its quotes are accounted for: two a separator,
-those around the numbers, one at the beginning, one at the end, and doubled ones in clid. Whatever
-does not add up, or is in no table of usual values, is None: the careful path decides. Nothing is
-decided here that the careful path would decide otherwise.
+A line is cut at `","`, which is right as long as the row that is made of it has no quotes but those of
+clid, where they were doubled: then all others were a separator's, around the numbers, at the beginning
+or at the end. Whatever does not add up, or is in no table of usual values, is None: the careful path
+decides. Nothing is decided here that the careful path would decide otherwise.
 """
 
 from __future__ import annotations
@@ -30,37 +30,36 @@ _WITH_BOTH: Final = 3
 
 def usual_line(columns: int, times: UsualTimes, name_of_17th: NameOf17th) -> UsualLine:
     """The fast path for lines of so many columns; they are escaped for COPY already."""
-    bare = 2 if columns <= _OLD_COLUMNS else 3
-    answered_parts = columns - bare - 1
-    quotes = 2 * (columns - bare)
+    answered_parts = columns - (3 if columns <= _OLD_COLUMNS else 4)
     last_columns = _last_columns(columns, name_of_17th)
 
     def row(line: str, number: int, offset: int) -> str | None:
         parts = line.split('","')
         try:
-            clid = parts[4]
-            inner = clid.count('"')
             if len(parts) == answered_parts:
-                start, answer = parts[_START], times[parts[_ANSWER]]
+                start, answer, last = parts[_START], times[parts[_ANSWER]], parts[_END + 1 :]
                 end, seconds, disposition = parts[_END].split('"')
-                unaccounted, last = line.count('"') - quotes, parts[_END + 1 :]
             else:
                 start, gap, end, seconds, disposition = parts[_START].split('"')
-                answer = _UNANSWERED[gap]
-                unaccounted, last = line.count('"') - quotes + 2, parts[_START + 1 :]
+                answer, last = _UNANSWERED[gap], parts[_START + 1 :]
             before, duration, billsec, behind = seconds.split(",")
-            if before or behind or unaccounted != inner or line[0] != '"':
+            if before or behind or line[0] != '"':
                 return None
-            if inner:
-                clid = clid.replace('""', '"')
-                if 2 * clid.count('"') != inner:
+            clid = parts[4]
+            if '"' in clid:
+                doubled, clid = clid.count('"'), clid.replace('""', '"')
+                if 2 * clid.count('"') != doubled:
                     return None
-            return (
-                f"{number}\t{offset}\t{times[start]}\t{answer}\t{times[end]}\t{clid}"
+            behind_clid = (
                 f"\t{parts[1]}\t{parts[2]}\t{parts[3]}\t{parts[5]}\t{parts[6]}"
                 f"\t{parts[7]}\t{parts[8]}"
                 f"\t{SHORT_NUMBERS[duration]}\t{SHORT_NUMBERS[billsec]}"
                 f"\t{DISPOSITIONS[disposition]}\t{last_columns(parts[0][1:], last)}"
+            )
+            if '"' in behind_clid:
+                return None
+            return (
+                f"{number}\t{offset}\t{times[start]}\t{answer}\t{times[end]}\t{clid}{behind_clid}"
             )
         except (KeyError, ValueError, IndexError):
             return None

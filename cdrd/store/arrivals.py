@@ -20,6 +20,7 @@ from cdrd.records import AcctId, FileId, SourceId, SourceKind
 from cdrd.store.database import Database
 from cdrd.store.identity import Key, Recognition
 from cdrd.store.statements import Row, copy_in, statement
+from cdrd.store.text import encoded
 
 _COLUMNS = (
     *("day", "digest", "ordinal", "source_id", "stored_as"),
@@ -170,7 +171,7 @@ async def note_arrivals(
         if not is_noted
     ]
     if rows:
-        await copy_in(connection, "arrival", _COLUMNS, rows)
+        await copy_in(connection, "arrival", _COLUMNS, [encoded(rows)])
 
 
 async def recognition_of(

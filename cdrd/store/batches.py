@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from cdrd.store.families import TABLES
 from cdrd.store.filenames import as_text
 from cdrd.store.identity import Recognition, keys_of
 from cdrd.store.statements import copy_in, statement
+from cdrd.store.text import numbered
 
 _SUSPENSE = ("source_id", "file_id", "line", "byte_offset", "raw", "reason", "detail")
 
@@ -178,20 +179,13 @@ async def store_rows(connection: Any, origin: Origin, rows: Sequence[str]) -> in
     table = TABLES[origin.family]
     last: int = await statement(table.reserve).value(connection, count=len(rows))
     first = last - len(rows) + 1
-    await copy_in(
-        connection, origin.family.value, table.columns, _numbered(rows, first=first, origin=origin)
-    )
+    file_id = "\\N" if origin.file_id is None else origin.file_id
+    lines = numbered(rows, first=first, known=f"\t{origin.source_id}\t{file_id}\t")
+    await copy_in(connection, origin.family.value, table.columns, lines)
     if table.stage is not None:
         await statement("add_work").rows(connection, stage=table.stage, first=first, last=last)
         await statement("wake").rows(connection, channel=f"{CHANNEL}_{table.stage}")
     return last
-
-
-def _numbered(rows: Iterable[str], *, first: int, origin: Origin) -> Iterator[str]:
-    """Rows for COPY with what only the store knows in front: id, source, file."""
-    file_id = origin.file_id
-    known = f"\t{origin.source_id}\t{file_id if file_id is not None else chr(92) + 'N'}\t"
-    return (f"{number}{known}{row}\n" for number, row in enumerate(rows, first))
 
 
 async def store_late(

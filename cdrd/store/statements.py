@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
 import aiosql
 
-from cdrd.errors import RowRefused
 from cdrd.store import binary
 
 Row = Mapping[str, Any]
-
-_AT_ONCE = 256
-"""Rows that are sent together: about what a socket takes."""
 
 
 class Connection(Protocol):
@@ -85,27 +81,19 @@ def statement(name: str) -> Statement:
     return statements()[name]
 
 
-async def copy_in(connection: Any, table: str, columns: Sequence[str], rows: Iterable[str]) -> None:
-    """COPY of rows in text format, each with its line end; the server begins with the first meanwhile."""
-    pieces = _one_by_one(_encoded(iter(rows)))
-    await connection.copy_to_table(table, source=pieces, columns=columns, format="text")
+async def copy_in(
+    connection: Any, table: str, columns: Sequence[str], rows: Iterable[bytes]
+) -> None:
+    """COPY of rows in text format, several together; the server begins with the first meanwhile."""
+    await connection.copy_to_table(table, source=_one_by_one(rows), columns=columns, format="text")
 
 
 async def copy_in_binary(
     connection: Any, table: str, columns: Sequence[str], rows: Iterable[bytes]
 ) -> None:
-    """The same, of rows in binary format, several together."""
+    """The same, of rows in binary format."""
     pieces = _one_by_one(chain((binary.BEGIN,), rows, (binary.END,)))
     await connection.copy_to_table(table, source=pieces, columns=columns, format="binary")
-
-
-def _encoded(rows: Iterator[str]) -> Iterator[bytes]:
-    while piece := "".join(islice(rows, _AT_ONCE)):
-        try:
-            text = piece.encode()
-        except UnicodeEncodeError as error:
-            raise RowRefused(f"a text that is no Unicode: {error}") from error
-        yield text
 
 
 async def _one_by_one(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:

@@ -10,6 +10,7 @@ from cdrd.errors import RowRefused
 from cdrd.store.database import Database
 from cdrd.store.legs import ENRICH
 from cdrd.store.statements import copy_in, sql_folder, statement, statements
+from cdrd.store.text import encoded, numbered
 from cdrd.store.work import claim_work, finish_work, prepare_to_decide
 
 HEADER = re.compile(r"^-- name: (\w+)\(([\w, ]*)\)([!$^]?)$", re.MULTILINE)
@@ -163,9 +164,12 @@ async def test_a_text_that_is_no_unicode_is_refused_after_what_was_sent_before_i
 ) -> None:
     """Rows are sent in pieces: the server has some of them by then, and keeps none."""
     async with database.transaction() as connection:
-        await connection.execute("CREATE TEMPORARY TABLE said (word text) ON COMMIT DROP")
+        await connection.execute(
+            "CREATE TEMPORARY TABLE said (number int, word text) ON COMMIT DROP"
+        )
+        rows = numbered(["good"] * 5000 + ["\udcff"], first=1, known="\t")
         with pytest.raises(RowRefused, match="no Unicode"):
             async with connection.transaction():
-                await copy_in(connection, "said", ("word",), ["good\n"] * 5000 + ["\udcff\n"])
-        await copy_in(connection, "said", ("word",), ["later\n"])
+                await copy_in(connection, "said", ("number", "word"), rows)
+        await copy_in(connection, "said", ("number", "word"), [encoded(["5001\tlater\n"])])
         assert await connection.fetchval("SELECT array_agg(word) FROM said") == ["later"]

@@ -1,0 +1,25 @@
+"""Rows in the text format of COPY, as bytes: so many together as a socket takes at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from cdrd.errors import RowRefused
+
+_AT_ONCE: Final = 256
+
+
+def numbered(rows: Sequence[str], *, first: int, known: str) -> Iterator[bytes]:
+    """Rows with what only the store knows in front: a number each, and what is the same for all."""
+    for start in range(0, len(rows), _AT_ONCE):
+        some = rows[start : start + _AT_ONCE]
+        yield encoded([f"{number}{known}{row}\n" for number, row in enumerate(some, first + start)])
+
+
+def encoded(lines: Sequence[str]) -> bytes:
+    """Rows that have their line ends; raises RowRefused for what is no Unicode."""
+    try:
+        return "".join(lines).encode()
+    except UnicodeEncodeError as error:
+        raise RowRefused(f"a text that is no Unicode: {error}") from error
