@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from bench.backlog import ZONE, Backlog, split_records
 from bench.companies import companies, write_companies
 from bench.conftest import HORIZON, NEWEST, Daemons, Material, copied_in
@@ -80,7 +81,9 @@ async def apply(dsn: str, path: Path) -> None:
             await apply_companies(database, path, applied_by="the benchmark")
 
 
-def test_stage_against_copy(
+@pytest.mark.parametrize("workers", [1, 2])
+def test_stage_against_copy(  # noqa: PLR0917 - fixtures are parameters
+    workers: int,
     daemons: Daemons,
     material: Material,
     make_database: Callable[[], str],
@@ -96,18 +99,22 @@ def test_stage_against_copy(
         daemons.stop()
         asyncio.run(apply(dsn, write_companies(tmp_path / "companies.yaml", COMPANIES)))
         look.checkpoint()
-        daemon = daemons.start(dsn, tmp_path, roles=("enrich",), companies=None)
-        wait_until(lambda: daemon.events("directory_loaded"))
+        running = [
+            daemons.start(dsn, tmp_path / str(n), roles=("enrich",), companies=None)
+            for n in range(workers)
+        ]
+        wait_until(lambda: all(daemon.events("directory_loaded") for daemon in running))
         before = look.value("SELECT count(*) FROM attribution")
-        used, servers = daemon_cpu(daemon), look.server_cpu()
+        used, servers = sum(map(daemon_cpu, running)), look.server_cpu()
         started = time.perf_counter()
-        seconds = look.wait(HORIZON, material.count, daemon) - started
-        used, servers = daemon_cpu(daemon) - used, look.server_cpu() - servers
+        seconds = look.wait(HORIZON, material.count, *running) - started
+        used = sum(map(daemon_cpu, running)) - used
+        servers = look.server_cpu() - servers
         assert look.value("SELECT count(*) FROM attribution") == material.count
     decided = material.count - before
     figures.add(
         f"attribution stage alone over {material.count:,} stored legs, {COMPANIES:,} companies, "
-        "against `psql \\copy`",
+        f"{workers} of its workers, against `psql \\copy`",
         ours=f"{per_second(decided, seconds, 'legs')}, {cpu_per_leg(used, servers, decided)}",
         other=per_second(material.count, copy, "legs"),
         ratio=ratio([seconds / decided], [copy / material.count]),
