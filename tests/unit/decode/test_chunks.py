@@ -25,6 +25,8 @@ CSV = CsvGrammar("America/New_York", "auto", LIMIT)
 CUSTOM = CustomGrammar(("src", "dst", "clid", "start", "-", *FULL[16:20], "mine"), "UTC", LIMIT)
 JSON = JsonGrammar("America/New_York", LIMIT)
 GOOD = record()
+LINES_TOGETHER = 16384
+"""Bytes of the lines that are cut together at most."""
 
 
 class Careful:
@@ -246,6 +248,28 @@ def test_a_chunk_as_long_as_a_record_may_be_always_goes_on(case: str) -> None:
         assert decode_rows(Chunk(data[:LIMIT], 0, 1), grammar, copy_row).consumed > 0
 
     holds()
+
+
+@pytest.mark.parametrize(
+    "special",
+    [
+        record(userfield="two\nlines\n"),
+        record(userfield="é"),
+        record(userfield="\udcff"),
+        record(userfield="\0"),
+        record(userfield="x" * LIMIT),
+    ],
+    ids=["lines", "utf-8", "no utf-8", "nul", "too long"],
+)
+def test_it_makes_no_difference_where_a_record_lies_in_a_large_chunk(special: bytes) -> None:
+    """It is read with each byte of its beginning and end the first behind the lines cut out together."""
+    short = record(userfield="")
+    for reach in (*range(60), *range(len(special) - 60, len(special) + 2)):
+        lines, room = divmod(LINES_TOGETHER - reach, len(short))
+        before = (lines - 1) * short + record(userfield="x" * room)
+        data = before + special + GOOD
+        assert len(before) + reach == LINES_TOGETHER
+        assert whole(CSV, data) == in_pieces(CSV, data, [len(before)])
 
 
 def test_a_captured_file_read_byte_by_byte_gives_the_same() -> None:
