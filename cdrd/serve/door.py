@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
@@ -15,7 +15,8 @@ from cdrd.serve.access import Access
 from cdrd.serve.address import Network, client_address
 from cdrd.serve.body import strict_json
 from cdrd.serve.credentials import Credentials, in_headers
-from cdrd.serve.refusal import Refusal, bad_input, too_many
+from cdrd.serve.packed import too_large, unpacked
+from cdrd.serve.refusal import too_many
 from cdrd.serve.throttle import Address
 
 _T = TypeVar("_T")
@@ -29,28 +30,25 @@ _ANSWERS = 16
 class Door:
     """Shared by all dialects of one server."""
 
-    def __init__(self, access: Access, *, trusted: tuple[Network, ...], turns: int) -> None:
+    def __init__(
+        self, access: Access, *, trusted: tuple[Network, ...], turns: int, max_body: int
+    ) -> None:
         self.access = access
+        self._max_body = max_body
         self._trusted = trusted
         self._turns = asyncio.Semaphore(turns)
         self._reading: Counter[int] = Counter()
 
     async def body(self, request: web.Request) -> dict[str, Any]:
         """The JSON object of the request's body."""
-        return strict_json(await self._arrived(request.read()))
+        return strict_json(await self.content(request, most=self._max_body))
 
     async def content(self, request: web.Request, *, most: int) -> bytes:
         """The request's body, unpacked, of at most so many bytes."""
         if (request.content_length or 0) > most:
-            raise _too_large(most)
-        return await self._arrived(_unpacked(request, most))
-
-    async def _arrived(self, body: Awaitable[bytes]) -> bytes:
-        try:
-            async with asyncio.timeout(_BODY_SECONDS):
-                return await body
-        except web.RequestPayloadError as error:
-            raise bad_input("the body is not in the coding that its headers name") from error
+            raise too_large(most)
+        async with asyncio.timeout(_BODY_SECONDS):
+            return await unpacked(request, most)
 
     async def principal(
         self, request: web.Request, credentials: Credentials | None = None
@@ -106,17 +104,3 @@ class Door:
     def _address(self, request: web.Request) -> Address:
         forwarded = request.headers.getall("X-Forwarded-For", [])
         return client_address(request.remote, forwarded, self._trusted)
-
-
-async def _unpacked(request: web.Request, most: int) -> bytes:
-    """Piece by piece, so that what is packed small can't become large in memory."""
-    body = bytearray()
-    async for piece in request.content.iter_any():
-        body += piece
-        if len(body) > most:
-            raise _too_large(most)
-    return bytes(body)
-
-
-def _too_large(most: int) -> Refusal:
-    return Refusal(413, f"the body is too large; {most} bytes are allowed, unpacked")

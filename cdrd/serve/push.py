@@ -30,7 +30,6 @@ Receive = Callable[[str, Push], Awaitable[Receipt]]
 """Stores a push to a source. Raises NotFound where there is no such source, Unavailable to be asked again."""
 
 _LONGEST_KEY = 255
-_CODINGS = frozenset(("", "identity", "gzip", "deflate"))
 
 
 class Pushes:
@@ -97,7 +96,4 @@ def _key(request: web.Request) -> str:
     key = request.headers.get("Idempotency-Key", "")
     if len(key) > _LONGEST_KEY or not key.isprintable():
         raise bad_input(f"Idempotency-Key: up to {_LONGEST_KEY} printable characters are allowed")
-    coding = request.headers.get("Content-Encoding", "").strip().lower()
-    if coding not in _CODINGS:
-        raise Refusal(415, "Content-Encoding: gzip and deflate are understood")
     return key

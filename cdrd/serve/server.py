@@ -28,9 +28,9 @@ _HEADERS = {
 }
 
 
-def application(dialects: Sequence[Dialect], *, max_body: int, tls: bool) -> web.Application:
+def application(dialects: Sequence[Dialect], *, tls: bool) -> web.Application:
     """Every dialect below its own prefix."""
-    app = web.Application(middlewares=[_Front(dialects).middleware()], client_max_size=max_body)
+    app = web.Application(middlewares=[_Front(dialects).middleware()])
     headers = {**_HEADERS, **({"Strict-Transport-Security": "max-age=31536000"} if tls else {})}
 
     async def add_headers(_: web.Request, response: web.StreamResponse) -> None:
@@ -147,8 +147,4 @@ def _of_http(error: web.HTTPException, request: web.Request) -> Refusal:
             allowed = ", ".join(sorted(error.allowed_methods))
             message = f"{error.method} is not allowed here; {allowed} is"
             return Refusal(405, message, headers={"Allow": allowed})
-        case web.HTTPRequestEntityTooLarge():
-            return Refusal(
-                413, f"the body is too large; {request.client_max_size} bytes are allowed"
-            )
     return Refusal(error.status, error.reason or "the request cannot be answered")

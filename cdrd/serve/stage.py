@@ -54,6 +54,7 @@ async def serve(  # noqa: PLR0913 - what the daemon gives to every stage, and wh
         access,
         trusted=networks(settings.trusted_proxies),
         turns=max(1, database.pool_size // 2),
+        max_body=settings.max_body,
     )
     dialects = [
         RawCdrs(settings, database, door).dialect(),
@@ -61,13 +62,14 @@ async def serve(  # noqa: PLR0913 - what the daemon gives to every stage, and wh
         Forwarding(door, forwards).dialect(),
         Health(database, readiness).dialect(),
     ]
-    app = application(dialects, max_body=settings.max_body, tls=context is not None)
+    app = application(dialects, tls=context is not None)
     runner = web.AppRunner(
         app,
         access_log=None,
         logger=_protocol_log(),
         keepalive_timeout=_IDLE_SECONDS,
         shutdown_timeout=_DRAIN_SECONDS,
+        auto_decompress=False,  # `packed` does it, and knows when something is missing
     )
     await runner.setup()
     try:

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import subprocess
+import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -151,8 +152,35 @@ def test_bodies_may_be_packed_and_are_bounded_unpacked(
     assert (status, answer["result"]) == (413, "fail")
     assert pushing.post("csv", b"0" * (4 << 20) + b"0")[0] == 413
     assert pushing.post("csv", b"no gzip", **gz)[0] == 400
+    for body in (packed + b"no gzip", gzip.compress(record(33) * 3)[:-1]):
+        assert pushing.post("csv", body, **gz)[0] == 400
     assert pushing.post("csv", record(32), **{"Content-Encoding": "compress"})[0] == 415
     assert pushing.post("csv", b" \n")[0] == 400
+
+
+def test_a_packed_body_of_which_something_is_missing_is_stored_in_no_part(
+    daemon: DaemonProcess, pushing: Pusher
+) -> None:
+    """Wherever it is cut; whoever sent it has to send it again, and would not if it were taken."""
+    records = b"".join(record(number) for number in range(61, 66))
+    bare = zlib.compressobj(wbits=-15)
+    bodies = {
+        "gzip": (gzip.compress(records), gzip.compress(records) + gzip.compress(record(66))),
+        "deflate": (zlib.compress(records), bare.compress(records) + bare.flush()),
+    }
+    for coding, whole_ones in bodies.items():
+        for whole in whole_ones:
+            cuts = {1, 11, len(whole) // 2, len(whole) - 9, len(whole) - 1}
+            answers = [
+                pushing.post("csv", whole[:cut], **{"Content-Encoding": coding}) for cut in cuts
+            ]
+            assert {(status, said["result"]) for status, said, _ in answers} == {(400, "fail")}
+    assert not legs(daemon, *map(uniqueid, range(61, 67)))
+
+    for coding, whole_ones in bodies.items():
+        for whole in whole_ones:
+            push(pushing, Posted("csv", whole, headers={"Content-Encoding": coding}))
+    assert len(legs(daemon, *map(uniqueid, range(61, 67)))) == 6
 
 
 def test_who_may_push_to_one_source_may_do_nothing_else(
