@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from cdrd import metrics
 from cdrd.clock import stopwatch, utc_now
@@ -128,7 +128,7 @@ class _Stage:
         is_open = True
         while is_open:
             self._turns.beat()
-            messages, is_open = await connection.turn()
+            messages, is_open, silent = await connection.turn()
             self._held.add(heard(self._reader, messages, utc_now()))
             if self._stopping.is_set():
                 return ""
@@ -137,6 +137,7 @@ class _Stage:
                 while self._held.is_full and not self._stopping.is_set():
                     await self._turns.wait(_EVERY)
                 return "there was no room for what it said"
+        self._is_blind(utc_now() - timedelta(seconds=silent))
         return "the connection ended"
 
     def _is_blind(self, since: datetime) -> None:

@@ -38,6 +38,8 @@ class Turn(NamedTuple):
 
     messages: list[AmiMessage | Rejected]
     is_open: bool = True
+    silent: float = 0.0
+    """Seconds for which nothing had come when the connection ended without a word."""
 
 
 class AmiConnection:
@@ -74,7 +76,7 @@ class AmiConnection:
         except TimeoutError:
             return await self._quiet(pause)
         except OSError:
-            data = b""
+            return self._lost()
         if not data:
             return Turn(self._stream.ended(), is_open=False)
         self._silent, self._is_settled = 0.0, False
@@ -83,10 +85,14 @@ class AmiConnection:
     async def _quiet(self, seconds: float) -> Turn:
         before, self._silent, self._is_settled = self._silent, self._silent + seconds, True
         if self._silent >= 2 * self._keep_alive:
-            return Turn(self._stream.ended(), is_open=False)
+            return self._lost()
         if before < self._keep_alive <= self._silent:
             self._send("Ping")
         return Turn(self._stream.quiet())
+
+    def _lost(self) -> Turn:
+        """Nobody knows when the other side was gone: what it said last is the last that is known."""
+        return Turn(self._stream.ended(), is_open=False, silent=self._silent)
 
     async def log_in(self, username: str, secret: str, *, is_private: bool) -> None:
         """Shows who we are. Raises SourceUnavailable with the interface's words when it says no."""
@@ -101,7 +107,7 @@ class AmiConnection:
     async def _ask(self, action: str, **keys: str) -> AmiMessage:
         number = self._send(action, **keys)
         while True:
-            messages, is_open = await self._look()
+            messages, is_open, _ = await self._look()
             for place, message in enumerate(messages, 1):
                 if isinstance(message, AmiMessage) and message.get("ActionID") == number:
                     if message.get("Response") != "Success":
