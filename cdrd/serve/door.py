@@ -16,13 +16,15 @@ from cdrd.serve.address import Network, client_address
 from cdrd.serve.body import strict_json
 from cdrd.serve.credentials import Credentials, in_headers
 from cdrd.serve.packed import too_large, unpacked
-from cdrd.serve.refusal import too_many
+from cdrd.serve.refusal import away, too_many
 from cdrd.serve.throttle import Address
 
 _T = TypeVar("_T")
 
 _BODY_SECONDS = 30.0
 """A body has so long to arrive."""
+_DATABASE_SECONDS = 15.0
+"""The database has so long to tell who asks; somebody else's turn may last so long."""
 _ANSWERS = 16
 """Answers that one principal may be reading at once: what a slow reader has not taken yet is in memory."""
 
@@ -56,7 +58,8 @@ class Door:
         """Who asks, by these credentials or else by those in the headers."""
         if credentials is None:
             credentials = in_headers(request.headers, request.cookies)
-        return await self.access.principal(credentials, self._address(request))
+        async with _in_time():
+            return await self.access.principal(credentials, self._address(request))
 
     def secure(self, request: web.Request) -> bool:
         """Whether the client speaks TLS, with us or with a proxy of the operator's."""
@@ -85,8 +88,12 @@ class Door:
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
         """Inside, one of those who may ask the database at once."""
-        async with self._turns:
+        async with _in_time():
+            await self._turns.acquire()
+        try:
             yield
+        finally:
+            self._turns.release()
 
     async def in_turn(self, pages: AsyncIterator[_T]) -> AsyncIterator[_T]:
         """Pages from the database, each in its turn: readers never take all connections.
@@ -104,3 +111,13 @@ class Door:
     def _address(self, request: web.Request) -> Address:
         forwarded = request.headers.getall("X-Forwarded-For", [])
         return client_address(request.remote, forwarded, self._trusted)
+
+
+@asynccontextmanager
+async def _in_time() -> AsyncIterator[None]:
+    """Inside, nobody is waited for without end: a database that hangs is away as one that is stopped."""
+    try:
+        async with asyncio.timeout(_DATABASE_SECONDS):
+            yield
+    except TimeoutError as error:
+        raise away("the database does not answer at the moment") from error

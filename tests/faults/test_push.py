@@ -12,6 +12,7 @@ from typing import Any
 
 from support.daemon import DaemonProcess
 from support.pbx import number_of, record
+from support.postgres import frozen_server
 from support.pushing import Pusher, pusher, until_answered
 from support.sources import accounts_are_even, every_record_is_accounted_for
 from support.waiting import until_blocked
@@ -95,6 +96,22 @@ def test_while_the_database_is_away_a_push_is_told_to_come_again(
         server.stop()
         status, said, headers = pushing.post("csv", batch(1))
         server.ensure_postgres_running()
+
+        assert (status, said["result"], int(headers["Retry-After"]) > 0) == (503, "retry", True)
+        assert until_answered(pushing, "csv", batch(1))["stored"] == 10
+        assert numbers(pushing) == list(range(20))
+    assert every_record_is_accounted_for(dsn)
+
+
+def test_while_the_database_hangs_a_push_is_told_to_come_again(
+    tmp_path: Path, server_of_its_own: tuple[Any, str]
+) -> None:
+    """Its connections are open, and nothing comes: a frozen machine, a network that is cut."""
+    server, dsn = server_of_its_own
+    with pushed_to(tmp_path, dsn) as pushing:
+        until_answered(pushing, "csv", batch(0))
+        with frozen_server(server):
+            status, said, headers = pushing.post("csv", batch(1))
 
         assert (status, said["result"], int(headers["Retry-After"]) > 0) == (503, "retry", True)
         assert until_answered(pushing, "csv", batch(1))["stored"] == 10

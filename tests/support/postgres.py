@@ -58,6 +58,21 @@ def kill_server(server: Any) -> None:
     psutil.wait_procs(processes, timeout=DEADLINE)
 
 
+@contextmanager
+def frozen_server(server: Any) -> Iterator[None]:
+    """Inside, none of its processes does anything, and no connection ends."""
+    first = psutil.Process(server.get_pid())
+    first.suspend()
+    processes = [first, *first.children(recursive=True)]
+    for process in processes:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.resume()
+
+
 _numbers = count()
 
 
