@@ -150,7 +150,7 @@ async def connect(source: SourceSettings, orders: Mapping[str, Order]) -> AmiCon
     except (OSError, TimeoutError) as error:
         if connection is not None:
             await connection.close()
-        raise SourceUnavailable(f"{source.connect}: {error or 'no answer in time'}") from error
+        raise SourceUnavailable(f"{source.connect}: {str(error) or 'no answer in time'}") from error
     except SourceUnavailable:
         if connection is not None:
             await connection.close()

@@ -97,7 +97,7 @@ class _Lines:
                         self._host, self._port, limit=_PIECE
                     )
             except (OSError, TimeoutError) as error:
-                await self._failed(f"{self._source.connect}: {error or 'no answer in time'}")
+                await self._failed(f"{self._source.connect}: {str(error) or 'no answer in time'}")
                 continue
             self._log.info("source_heard")
             await self._taken(reader, writer)

@@ -80,7 +80,9 @@ def translate(error: BaseException) -> CdrdError | None:
             (("refuses", hint) for kind, hint in _HINTS if isinstance(error, kind)),
             ("does not answer", "Is it running, and does the DSN say where?"),
         )
-        return StoreUnavailable(f"the database {what}: {error or type(error).__name__}", hint=hint)
+        return StoreUnavailable(
+            f"the database {what}: {str(error) or type(error).__name__}", hint=hint
+        )
     if isinstance(error, _OLDER):
         return SchemaError(
             f"the database schema does not fit this program: {error}", hint="Run `cdrd migrate`."

@@ -208,6 +208,16 @@ def test_whoever_does_not_know_the_secret_hears_nothing_and_says_so(
     assert manager.logins[0]["Username"] == "cdrd"
 
 
+def test_a_peer_that_takes_the_connection_and_says_nothing_is_told_of(
+    daemon: DaemonProcess, manager: Manager
+) -> None:
+    manager.is_mute = True
+    daemon.start()
+    failed = wait_until(lambda: daemon.events("connecting_failed"), what="it says so")
+
+    assert failed[0]["error"] == f"{manager.address}: no answer in time"
+
+
 def test_with_tls_the_peer_is_known_by_its_certificate(daemon: DaemonProcess, dsn: str) -> None:
     if not shutil.which("openssl"):
         pytest.skip("openssl is not installed")
