@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
 from aiohttp import web
@@ -24,7 +24,9 @@ _T = TypeVar("_T")
 _BODY_SECONDS = 30.0
 """A body has so long to arrive."""
 _DATABASE_SECONDS = 15.0
-"""The database has so long to tell who asks; somebody else's turn may last so long."""
+"""The database has so long to tell who asks; a place that others have is waited for so long."""
+_PUSHES = 16
+"""Pushes of one principal that are in memory at once."""
 _ANSWERS = 16
 """Answers that one principal may be reading at once: what a slow reader has not taken yet is in memory."""
 
@@ -39,6 +41,9 @@ class Door:
         self._max_body = max_body
         self._trusted = trusted
         self._turns = asyncio.Semaphore(turns)
+        self._pushing: defaultdict[int, asyncio.Semaphore] = defaultdict(
+            lambda: asyncio.Semaphore(_PUSHES)
+        )
         self._reading: Counter[int] = Counter()
 
     async def body(self, request: web.Request) -> dict[str, Any]:
@@ -85,15 +90,16 @@ class Door:
             if not self._reading[number]:
                 del self._reading[number]
 
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
+    def pushing(self, principal: Principal) -> AbstractAsyncContextManager[None]:
+        """Inside, one of the pushes of a principal that are in memory at once; the others wait for it.
+
+        A PBX pushes a record when a call ends, so they come in bursts, and not every PBX tries again.
+        """
+        return _waited_for(self._pushing[principal.principal_id])
+
+    def turn(self) -> AbstractAsyncContextManager[None]:
         """Inside, one of those who may ask the database at once."""
-        async with _in_time():
-            await self._turns.acquire()
-        try:
-            yield
-        finally:
-            self._turns.release()
+        return _waited_for(self._turns)
 
     async def in_turn(self, pages: AsyncIterator[_T]) -> AsyncIterator[_T]:
         """Pages from the database, each in its turn: readers never take all connections.
@@ -111,6 +117,17 @@ class Door:
     def _address(self, request: web.Request) -> Address:
         forwarded = request.headers.getall("X-Forwarded-For", [])
         return client_address(request.remote, forwarded, self._trusted)
+
+
+@asynccontextmanager
+async def _waited_for(places: asyncio.Semaphore) -> AsyncIterator[None]:
+    """Inside, one of the places is taken."""
+    async with _in_time():
+        await places.acquire()
+    try:
+        yield
+    finally:
+        places.release()
 
 
 @asynccontextmanager

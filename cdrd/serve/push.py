@@ -54,7 +54,7 @@ class Pushes:
         principal = await self._door.principal(request, _credentials(request))
         require_push(principal, source)
         key = _key(request)
-        with self._door.reading(principal):
+        async with self._door.pushing(principal):
             body = await self._door.content(request, most=self._most)
             if not body.strip():
                 raise bad_input("the body is empty; records are expected")

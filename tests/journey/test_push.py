@@ -140,6 +140,16 @@ def test_the_same_push_many_times_at_once_is_stored_once(
     assert len(legs(daemon, *map(uniqueid, range(100, 200)))) == 100
 
 
+def test_a_burst_of_pushes_is_stored_whole(daemon: DaemonProcess, pushing: Pusher) -> None:
+    """As when many calls end in the same moment; who pushes may have no way to try again."""
+    bodies = [record(number) for number in range(200, 300)]
+    with ThreadPoolExecutor(len(bodies)) as threads:
+        answers = list(threads.map(lambda body: pushing.post("csv", body)[:2], bodies))
+
+    assert answers == [(200, stored(1))] * 100
+    assert len(legs(daemon, *map(uniqueid, range(200, 300)))) == 100
+
+
 def test_bodies_may_be_packed_and_are_bounded_unpacked(
     pushing: Pusher,
 ) -> None:
