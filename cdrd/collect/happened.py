@@ -14,7 +14,7 @@ class What(StrEnum):
     FILE_TRUNCATED = "file_truncated"
     FILE_FINISHED = "file_finished"
     FILE_CUT = "file_cut"
-    """A compressed file ends too early, or is damaged: what could be read of it is read."""
+    """A compressed file ends too early, or is damaged; a followed one is read as far as that is possible."""
     FILE_UNREADABLE = "file_unreadable"
     FILE_READABLE = "file_readable"
     FILE_HELD = "file_held"
@@ -28,6 +28,11 @@ class Happened(NamedTuple):
     what: What
     path: str
     detail: dict[str, str | int]
+
+    def words(self) -> str:
+        """As `cdrd status` says it."""
+        told = ", ".join(f"{name} {value}" for name, value in self.detail.items())
+        return f"{self.path}: {self.what.value}: {told}"
 
 
 WARNED = frozenset({What.FILE_HELD, What.FILE_CUT, What.FILE_UNREADABLE, What.BYTES_UNREAD})

@@ -38,8 +38,7 @@ class Health:
         if fact.what is What.FILE_READABLE:
             self._failing.pop(fact.path, None)
         elif fact.what in WARNED:
-            told = ", ".join(f"{name} {value}" for name, value in fact.detail.items())
-            self.noticed(f"{fact.path}: {fact.what.value}: {told}")
+            self.noticed(fact.words())
         if fact.what is What.FILE_UNREADABLE and followed:
             self._failing.setdefault(fact.path, self._now())
         elif fact.what is What.BYTES_UNREAD:

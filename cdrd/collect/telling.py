@@ -49,5 +49,4 @@ class Telling:
         elif fact.what is What.FILE_UNREADABLE and followed:
             self._reporter.fails(fact.path, str(fact.detail["error"]))
         elif fact.what in WARNED:
-            told = ", ".join(f"{name} {value}" for name, value in fact.detail.items())
-            self._reporter.noticed(f"{fact.path}: {fact.what.value}: {told}")
+            self._reporter.noticed(fact.words())

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cdrd.decode.columns import EPOCH, ISO, NUMBER, UNQUOTED, Column, columns_of_mapping
+from cdrd.decode.copytext import unescaped_lines
 from cdrd.decode.grammar import UsualLine
 from cdrd.decode.legs import TIMES, Manner, Reading, printed_times, read_leg
 from cdrd.decode.quoting import (
@@ -62,10 +63,7 @@ class CustomGrammar:
 
     def usual_texts(self, texts: list[str], data: bytes) -> list[str]:
         """The lines that need no escaping for COPY."""
-        for special in ("\\", "\t", "\r"):
-            if special.encode() in data:
-                texts = ["" if special in text else text for text in texts]
-        return texts
+        return unescaped_lines(texts, data)
 
     def _is_certain(self, raw: bytes) -> bool:
         outcome = self.record(raw, line=0, offset=0)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from cdrd.beside import CelEvent
 from cdrd.decode.cel_columns import SAMPLE, UNQUOTED, fields_of_columns
 from cdrd.decode.cel_event import KNOWN, event_time, read_event
+from cdrd.decode.copytext import unescaped_lines
 from cdrd.decode.event_rows import DecodedEvent
 from cdrd.decode.grammar import Found, Stretch, UsualLine
 from cdrd.decode.instants import instants_of
@@ -84,10 +85,8 @@ class CelGrammar:
         return self._usual
 
     def usual_texts(self, texts: list[str], data: bytes) -> list[str]:
-        """The lines that need no escaping for COPY, and that are not cut."""
-        if any(special in data for special in (b"\\", b"\t", b"\r")):
-            texts = ["" if "\\" in t or "\t" in t or "\r" in t else t for t in texts]
-        return texts
+        """The lines that need no escaping for COPY."""
+        return unescaped_lines(texts, data)
 
     def _is_certain(self, raw: bytes) -> bool:
         outcome = self.record(raw, line=0, offset=0)

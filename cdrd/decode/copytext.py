@@ -25,6 +25,13 @@ def escaped_lines(texts: list[str]) -> list[str]:
     ]
 
 
+def unescaped_lines(texts: list[str], data: bytes) -> list[str]:
+    """Those of the lines of `data` that need no escaping; the others are empty."""
+    if any(special in data for special in (b"\\", b"\t", b"\r")):
+        return ["" if "\\" in text or "\t" in text or "\r" in text else text for text in texts]
+    return texts
+
+
 def json_text(extra: dict[str, Any]) -> str:
     """The extra columns as a JSON object, for a jsonb column."""
     return _ENCODER.encode(extra)
@@ -71,7 +78,8 @@ def _json_column(value: dict[str, Any]) -> str:
     return escaped(json_text(value))
 
 
-def _bytes_column(value: bytes) -> str:
+def bytes_column(value: bytes) -> str:
+    """Bytes as COPY wants them inside a bytea column."""
     return f"\\\\x{value.hex()}"
 
 
@@ -84,6 +92,6 @@ _COLUMNS: dict[type, Callable[[Any], str]] = {
     int: str,
     datetime: _time_column,
     dict: _json_column,
-    bytes: _bytes_column,
+    bytes: bytes_column,
     type(None): _null_column,
 }

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from cdrd.beside import CelEvent, QueueEvent
-from cdrd.decode.copytext import NULL, escaped, json_text
+from cdrd.decode.copytext import NULL, bytes_column, escaped, json_text
 from cdrd.decode.instants import copy_time
 
 
@@ -62,7 +62,7 @@ def cel_row(event: CelEvent, place: Place) -> str:
             f"{place.line}\t{place.offset}\t{copy_time(event.eventtime)}",
             *map(escaped, texts),
             NULL if event.extra is None else escaped(json_text(event.extra)),
-            original_column(place.original),
+            _original_column(place.original),
         )
     )
 
@@ -74,7 +74,7 @@ def queue_row(event: QueueEvent, place: Place) -> str:
         (
             f"{place.line}\t{place.offset}\t{copy_time(event.eventtime)}",
             *map(escaped, texts),
-            original_column(place.original),
+            _original_column(place.original),
         )
     )
 
@@ -85,6 +85,5 @@ def array_text(values: Sequence[str]) -> str:
     return '{"' + '","'.join(quoted) + '"}' if quoted else "{}"
 
 
-def original_column(original: bytes | None) -> str:
-    """Bytes as COPY wants them inside a bytea column."""
-    return NULL if original is None else f"\\\\x{original.hex()}"
+def _original_column(original: bytes | None) -> str:
+    return NULL if original is None else bytes_column(original)

@@ -10,6 +10,8 @@ import re
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from cdrd.decode.times import instants_of_zone
+
 FIRST_YEAR, LAST_YEAR = 1970, 2199
 
 _EPOCH = re.compile(r"([0-9]{1,11})(?:\.([0-9]{0,9}))?")
@@ -54,7 +56,11 @@ def clock_instants(text: str, zone: ZoneInfo) -> tuple[datetime, ...]:
     year, month, day, clock, fraction, offset = match.groups()
     try:
         printed = datetime.fromisoformat(f"{year}-{month}-{day}T{clock}{_iso_offset(offset)}")
-        found = _of_zone(printed, zone) if printed.tzinfo is None else (printed.astimezone(UTC),)
+        found = (
+            instants_of_zone(printed, zone)
+            if printed.tzinfo is None
+            else (printed.astimezone(UTC),)
+        )
     except (ValueError, OverflowError):
         return ()
     exact = (_within_reason(instant, fraction) for instant in found)
@@ -82,13 +88,6 @@ def copy_time(instant: datetime) -> str:
 
 def _iso_offset(offset: str | None) -> str:
     return "+00:00" if offset in ("Z", "UTC") else offset or ""
-
-
-def _of_zone(printed: datetime, zone: ZoneInfo) -> tuple[datetime, ...]:
-    first = printed.replace(tzinfo=zone).astimezone(UTC)
-    second = printed.replace(tzinfo=zone, fold=1).astimezone(UTC)
-    is_gap = first.astimezone(zone).replace(tzinfo=None) != printed
-    return (first,) if first == second or is_gap else (first, second)
 
 
 def _within_reason(instant: datetime, fraction: str | None) -> datetime | None:

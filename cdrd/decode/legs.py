@@ -39,6 +39,8 @@ REQUIRED = ("start", "src", "dst", "duration", "billsec", "disposition")
 """What a record must have, however it is written: without these nobody can be billed."""
 
 TIMES = ("start", "answer", "end")
+TEXTS = ("clid", "src", "dst", "dcontext", "channel", "dstchannel", "lastapp", "lastdata")
+"""What stands between the times and the seconds of a row, taken as it is."""
 ALIASES = {"calldate": "start", "answerdate": "answer", "enddate": "end"}
 
 

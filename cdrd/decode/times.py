@@ -128,12 +128,15 @@ def local_moment(text: str, times: UsualTimes) -> Moment | None:
 
 def _unusual_moment(text: str, zone: ZoneInfo) -> Moment | None:
     local = _local(text)
-    if local is None:
-        return None
+    return None if local is None else Moment(instants_of_zone(local, zone))
+
+
+def instants_of_zone(local: datetime, zone: ZoneInfo) -> tuple[datetime, ...]:
+    """The instants that a local time may mean: two in the doubled hour of autumn."""
     first = local.replace(tzinfo=zone).astimezone(UTC)
     second = local.replace(tzinfo=zone, fold=1).astimezone(UTC)
     is_gap = first.astimezone(zone).replace(tzinfo=None) != local
-    return Moment((first,) if first == second or is_gap else (first, second))
+    return (first,) if first == second or is_gap else (first, second)
 
 
 def iso_moment(text: str) -> Moment | None:

@@ -9,20 +9,18 @@ from operator import itemgetter
 from cdrd.decode.columns import NUMBER, UNQUOTED, Column
 from cdrd.decode.copytext import NULL, escaped, json_text
 from cdrd.decode.grammar import UsualLine
-from cdrd.decode.legs import TIMES
+from cdrd.decode.legs import TEXTS, TIMES
 from cdrd.decode.times import UsualTimes
 from cdrd.decode.values import (
-    AMAFLAGS,
+    AMAFLAGS_OR_NONE,
     DISPOSITION_NUMBERS,
     DISPOSITIONS,
     SHORT_NUMBERS,
     usual_sequence,
 )
 
-_TEXTS = ("clid", "src", "dst", "dcontext", "channel", "dstchannel", "lastapp", "lastdata")
 _CHECKED = ("start", "answer", "end", "duration", "billsec", "disposition", "amaflags")
 _LAST = ("accountcode", "uniqueid", "linkedid", "sequence", "peeraccount", "userfield")
-_AMAFLAGS = AMAFLAGS | {"": "0"}
 _QUOTED, _BARE = r'"([^"]*+(?:""[^"]*+)*+)"', r'([^",]*+)'
 _EMPTY, _NULL = -2, -1
 _FORMS_KEPT = 64
@@ -88,7 +86,7 @@ def _usual_line(
                 SHORT_NUMBERS[duration],
                 SHORT_NUMBERS[billsec],
                 dispositions[disposition],
-                _AMAFLAGS[amaflags],
+                AMAFLAGS_OR_NONE[amaflags],
                 accountcode,
                 uniqueid or NULL,
                 linkedid or NULL,
@@ -112,7 +110,7 @@ class _Places:
         at = {column.name: index for index, column in enumerate(columns)}
         self.is_numeric = columns[at["disposition"]].form == NUMBER
         self.checked = _picker(at, _CHECKED)
-        self.texts = _picker(at, _TEXTS)
+        self.texts = _picker(at, TEXTS)
         self.last = _picker(at, _LAST, null=("peeraccount", "userfield"))
         self._own = [(name, at[name]) for name in at if name and not columns[at[name]].is_known]
 

@@ -9,20 +9,18 @@ from typing import Any
 from cdrd.decode.copytext import NULL, escaped, json_text
 from cdrd.decode.grammar import UsualLine
 from cdrd.decode.json_text import decoded_object
-from cdrd.decode.legs import ALIASES, ASTERISK_NAMES, REQUIRED
+from cdrd.decode.legs import ALIASES, ASTERISK_NAMES, REQUIRED, TEXTS
 from cdrd.decode.times import UsualTimes
-from cdrd.decode.values import AMAFLAGS, DISPOSITIONS, MAX_NUMBER
+from cdrd.decode.values import AMAFLAGS_OR_NONE, DISPOSITIONS, MAX_NUMBER
 
-_TEXTS = ("clid", "src", "dst", "dcontext", "channel", "dstchannel", "lastapp", "lastdata")
 _NAMES = ("accountcode", "uniqueid", "linkedid")
 _MAYBE = ("peeraccount", "userfield")
-_ALL_TEXTS = (*_TEXTS, *_NAMES, *_MAYBE)
+_ALL_TEXTS = (*TEXTS, *_NAMES, *_MAYBE)
 _NUMBERS = ("duration", "billsec", "sequence")
 _REQUIRED = frozenset(REQUIRED)
 _DEFAULTS: dict[str, str | int] = (
     dict.fromkeys(ASTERISK_NAMES, "") | dict.fromkeys(_MAYBE, NULL) | {"sequence": -1}
 )
-_AMAFLAGS = AMAFLAGS | {"": "0"}
 
 
 def usual_line(keys: AbstractSet[str], times: UsualTimes) -> UsualLine | None:
@@ -53,7 +51,7 @@ def usual_line(keys: AbstractSet[str], times: UsualTimes) -> UsualLine | None:
                 *texts[:8],
                 f"{duration}\t{billsec}",
                 DISPOSITIONS[record["disposition"]],
-                _AMAFLAGS[record["amaflags"]],
+                AMAFLAGS_OR_NONE[record["amaflags"]],
                 accountcode,
                 uniqueid or NULL,
                 linkedid or NULL,

@@ -34,6 +34,7 @@ DISPOSITION_NUMBERS: Final = {
 """Asterisk's AST_CDR_* bits, as `${CDR(disposition,u)}` prints them."""
 
 AMAFLAGS: Final = {"DOCUMENTATION": "3", "BILLING": "2", "OMIT": "1"}
+AMAFLAGS_OR_NONE: Final = AMAFLAGS | {"": "0"}
 _AMAFLAGS: Final = {
     "OMIT": 1,
     "BILLING": 2,
