@@ -21,6 +21,7 @@ from cdrd.collect.compressed import OpenContent, open_content
 from cdrd.collect.disk import DiskFile, seen
 from cdrd.collect.fingerprint import Fingerprint, digest_of, fingerprint
 from cdrd.collect.follow import Reading
+from cdrd.collect.forbidden import Forbidden
 from cdrd.collect.generations import Generation, Generations
 from cdrd.collect.happened import Happened, What
 from cdrd.collect.identity import HEAD_BYTES, Likeness, beginning, likeness
@@ -60,6 +61,7 @@ class DropFolder:
         self._opened = opened or (lambda _: Opened(reading.decode))
         self._decode = reading.decode
         self._arriving = Arriving(pattern, quiet)
+        self._forbidden = Forbidden(pattern)
         self._generations = Generations()
         self._known: list[Generation] = []
         self._track: Track | None = None
@@ -87,6 +89,7 @@ class DropFolder:
             return None
         done = {_key(one.position) for one in self._known if _is_done(one.position)}
         files = self._arriving.look(now, known=lambda file: file.key in done)
+        self._told += self._forbidden.look()
         took = self._reading.stopwatch() - now
         for file in files:
             taken = self._begin(file, now)
@@ -101,8 +104,9 @@ class DropFolder:
 
     @property
     def paths(self) -> list[str]:
-        """The paths that are read now."""
-        return [] if self._track is None else [self._track.content.path]
+        """The path that is read now, and the folders that would be if they might."""
+        reading = [] if self._track is None else [self._track.content.path]
+        return [*reading, *self._forbidden.folders]
 
     @property
     def held(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from cdrd.collect.follow import Follower, Reading
+from cdrd.collect.forbidden import Forbidden
 from cdrd.collect.generations import Generation, Generations
 from cdrd.collect.happened import Happened
 from cdrd.collect.siblings import Siblings, matching
@@ -25,6 +26,8 @@ class SourceFiles:
         self._generations = Generations()
         self._followers: dict[str, Follower] = {}
         self._matches: frozenset[str] = frozenset()
+        self._forbidden = Forbidden(path)
+        self._told: list[Happened] = []
         self._discover_at = float("-inf")
         self._turn = 0
 
@@ -60,8 +63,8 @@ class SourceFiles:
 
     @property
     def paths(self) -> list[str]:
-        """The paths that are followed now."""
-        return sorted(self._followers)
+        """The paths that are followed now, and the folders that are looked into in vain."""
+        return sorted([*self._followers, *self._forbidden.folders])
 
     def lag(self) -> int:
         """Bytes that are there and not read."""
@@ -69,7 +72,7 @@ class SourceFiles:
 
     def happened(self) -> list[Happened]:
         """What the operator should know since this was last asked."""
-        told: list[Happened] = []
+        told, self._told = self._told, []
         for follower in self._followers.values():
             told += follower.happened
             follower.happened.clear()
@@ -82,6 +85,7 @@ class SourceFiles:
 
     def _discover(self) -> None:
         self._discover_at = self._reading.stopwatch()
+        self._told += self._forbidden.look()
         matches = frozenset(matching(self._path))
         if matches != self._matches or not self._followers:
             self._matches = matches

@@ -112,3 +112,24 @@ def test_a_folder_that_may_not_be_entered_is_waited_for(daemon: DaemonProcess) -
 
     assert daemon.stop() == 0
     assert every_record_is_accounted_for(daemon.dsn)
+
+
+@pytest.mark.parametrize("more", [{"path": "*/Master.csv"}, {"drop": "logs/*.csv"}])
+def test_a_folder_of_a_pattern_that_may_not_be_entered_is_waited_for(
+    daemon: DaemonProcess, more: dict[str, str]
+) -> None:
+    """Nothing matches there, as if there were nothing; also when the daemon has never seen it otherwise."""
+    pbx, poller = Pbx(daemon.folder / "logs" / "Master.csv"), Poller(daemon)
+    named = {key: str(daemon.folder / pattern) for key, pattern in more.items()}
+    daemon.sources = [{"name": "pbx1", "kind": "asterisk-csv", "complete_after": "100ms", **named}]
+    daemon.write_config()
+    pbx.append(20)
+    pbx.path.parent.chmod(0o000)
+    daemon.start()
+    it_says_so(daemon)
+    so_does_status(daemon)
+    pbx.path.parent.chmod(0o755)
+    everything_is_served_once(poller, pbx)
+
+    assert daemon.stop() == 0
+    assert every_record_is_accounted_for(daemon.dsn)
