@@ -7,6 +7,8 @@ delivery uses while it is under way. What it is, its content says (what is in it
 - it begins as a file does that was read or held before, or is the same: held, until somebody releases or
   discards it;
 - anything else is a new file, whatever its name.
+
+Where it ends within a record its delivery was cut off: that record stays unread until the rest of it comes.
 """
 
 from __future__ import annotations
@@ -25,9 +27,9 @@ from cdrd.collect.forbidden import Forbidden
 from cdrd.collect.generations import Generation, Generations
 from cdrd.collect.happened import Happened, What
 from cdrd.collect.identity import HEAD_BYTES, Likeness, beginning, likeness
-from cdrd.collect.tracks import Decode, Replaced, Taken, Track, note
+from cdrd.collect.tracks import Decode, Piece, Replaced, Taken, Track, note
 from cdrd.errors import SourceUnavailable
-from cdrd.records import FileMark, FilePosition, FileState
+from cdrd.records import DecodedChunk, FileMark, FilePosition, FileState, Reason
 
 _LOOK_EVERY = 1.0
 """Seconds between two looks into the folder, or more where there is very much in it."""
@@ -65,6 +67,8 @@ class DropFolder:
         self._generations = Generations()
         self._known: list[Generation] = []
         self._track: Track | None = None
+        self._is_torn = False
+        """Whether what was read last ended within a record."""
         self._found: Fingerprint | None = None
         """What the file held that was looked into last."""
         self._told: list[Happened] = []
@@ -116,8 +120,13 @@ class DropFolder:
     def lag(self) -> int:
         """Bytes that are there and not read."""
         track = self._track
+        read = {
+            one.position.physical: one.position.offset
+            for one in self._known
+            if one.position.state is FileState.FOLLOWING
+        }
         waiting = sum(
-            file.size
+            max(0, file.size - read.get(file.physical, 0))
             for file in self._arriving.waiting
             if track is None or file.physical != track.physical
         )
@@ -235,12 +244,46 @@ class DropFolder:
         # as it is before it is read for the last time: what is appended behind that is looked into again
         file = content.opened if track.compressed else content.status()
         try:
-            taken = track.take(self._generations, self._decode, self._reading.appetite, final=True)
+            taken = track.take(
+                self._generations, self._whole_records, self._reading.appetite, final=True
+            )
         except Replaced:
             self._tell(What.FILE_TRUNCATED, content.path, offset=0)
             self.close()
             return None
-        return taken or self._finished(track, file)
+        if taken is not None:
+            return taken
+        if self._is_torn and track.content.length() > track.generation.position.offset:
+            self._cut_off(track, file)
+            return None
+        return self._finished(track, file)
+
+    def _whole_records(self, piece: Piece) -> DecodedChunk:
+        """What a piece becomes, but for a record of which only the beginning is there."""
+        decoded = self._decode(piece)
+        last = decoded.rejected[-1] if decoded.rejected else None
+        self._is_torn = last is not None and (
+            last.reason is Reason.TORN
+            and last.offset + len(last.raw) == piece.offset + decoded.consumed
+        )
+        if last is None or not self._is_torn:
+            return decoded
+        return replace(
+            decoded,
+            rejected=decoded.rejected[:-1],
+            consumed=last.offset - piece.offset,
+            lines=last.line - piece.line,
+        )
+
+    def _cut_off(self, track: Track, file: DiskFile) -> None:
+        """All that is whole is read; it is looked into again when it has changed."""
+        generation = track.generation
+        self._tell(What.FILE_CUT, file.path, offset=generation.position.offset)
+        self._arriving.put_aside(file)
+        if not generation.position.offset and generation.file_id is None:
+            self._known.remove(generation)
+            self._generations.forget(generation)
+        self.close()
 
     def _finished(self, track: Track, file: DiskFile) -> Taken:
         """All of it is read, and what was appended since it was looked into."""

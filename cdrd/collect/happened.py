@@ -14,7 +14,7 @@ class What(StrEnum):
     FILE_TRUNCATED = "file_truncated"
     FILE_FINISHED = "file_finished"
     FILE_CUT = "file_cut"
-    """A compressed file ends too early, or is damaged; a followed one is read as far as that is possible."""
+    """A compressed file ends too early, or is damaged; or a delivered one ends within a record."""
     FILE_UNREADABLE = "file_unreadable"
     FILE_READABLE = "file_readable"
     FILE_HELD = "file_held"

@@ -82,3 +82,38 @@ async def test_a_repeated_file_waits_until_somebody_decides(
         assert "not held" in await asyncio.to_thread(command, config, "release", "3")
         assert "there is no file 9" in await asyncio.to_thread(command, config, "show", "9")
         assert await accounts_are_even(database)
+
+
+@pytest.mark.parametrize("later", ["monday.csv", "again.csv"])
+@pytest.mark.parametrize("cut", [40, len(DAY) - 30])
+async def test_a_delivery_that_was_cut_off_inside_a_record_goes_on_with_that_record(
+    tmp_path: Path, dsn: str, later: str, cut: int
+) -> None:
+    """However late the rest comes, under whichever name, whether cdrd was stopped meanwhile or not."""
+    folder = tmp_path / "drop"
+    folder.mkdir()
+    (folder / "monday.csv").write_bytes(DAY[:-cut])
+    whole = DAY[:-cut].count(b"\n")
+
+    async def legs(database: Database, count: int) -> None:
+        async def stored() -> bool:
+            return await ask(database, "SELECT count(*) FROM leg") == [(count,)]
+
+        await until(stored)
+
+    for _ in range(2):
+        async with dropping(dsn, folder) as database:
+            await legs(database, whole)
+            await until(lambda: said_to_be_cut(database))
+            await ask(database, "UPDATE source_report SET last_error = NULL")
+    async with dropping(dsn, folder) as database:
+        (folder / later).write_bytes(DAY)
+        await legs(database, 50)
+        assert await ask(database, "SELECT count(*) FROM suspense") == [(0,)]
+        assert await accounts_are_even(database)
+
+
+async def said_to_be_cut(database: Database) -> bool:
+    """Whether `cdrd status` tells of it."""
+    found = await ask(database, "SELECT last_error FROM source_report")
+    return any("file_cut" in (error or "") for (error,) in found)
