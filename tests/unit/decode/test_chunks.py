@@ -223,10 +223,9 @@ def test_every_byte_is_in_a_leg_or_rejected(case: str) -> None:
             raw = data[outcome.offset : end]
             kept = outcome.raw if isinstance(outcome, Rejected) else outcome.original
             if kept is None:
-                kept = raw[: raw.rfind(b"\n") + 1] or raw
-                again = grammar.record(raw, line=outcome.line, offset=outcome.offset)
-                alone = again if isinstance(again, Decoded) else outcome
-                assert alone.leg == outcome.leg
+                kept = raw.rstrip(b"\r\n") + b"\n"
+                again = grammar.record(kept, line=outcome.line, offset=outcome.offset)
+                assert again == outcome
             assert raw.startswith(kept)
             assert raw[len(kept) :].replace(b"\r\n", b"\n").strip(b"\n") == b""
             assert data.count(b"\n", 0, outcome.offset) + 1 == outcome.line
