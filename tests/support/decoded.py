@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from cdrd.decode.decoders import Decoder
 from cdrd.records import COPY_COLUMNS, Chunk, Decoded, DecodedChunk, Leg
@@ -112,7 +113,7 @@ def legs_of(decoder: Decoder, files: list[Path]) -> list[Leg]:
     return [decoded_row(row).leg for chunk in chunks for row in chunk.rows]
 
 
-def record(columns: int = 18, **fields: str) -> bytes:
+def record(columns: int = 18, /, **fields: str) -> bytes:
     """A record as cdr_csv writes it, with other fields than usual."""
     names = (*tuple(_FIELDS)[:16], *_OPTIONS[columns])
     return (
@@ -143,7 +144,7 @@ def _unescaped(text: str) -> str | None:
     return _ESCAPE.sub(lambda match: _ESCAPED.get(match[1], match[1]), text)
 
 
-def _value(name: str, text: str | None) -> object:
+def _value(name: str, text: str | None) -> Any:
     if text is None:
         return None
     if name in _INTEGERS:

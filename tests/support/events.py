@@ -76,10 +76,10 @@ def queue_stored(row: str) -> Stored:
     """A row in the order of QUEUE_COLUMNS."""
     said = dict(zip(QUEUE_COLUMNS, map(_unescaped, row.split("\t")), strict=True))
     line, offset, original = _place(said)
-    time, *texts, array = (said[name] or "" for name in QUEUE_COLUMNS[2:-1])
+    time, callid, queue, agent, event, array = (said[name] or "" for name in QUEUE_COLUMNS[2:-1])
     data = tuple(_ESCAPE.sub(r"\1", element) for element in _ELEMENT.findall(array))
     when = datetime.fromisoformat(time).astimezone(UTC)
-    return Stored(QueueEvent(when, *texts, data), line, offset, original)
+    return Stored(QueueEvent(when, callid, queue, agent, event, data), line, offset, original)
 
 
 def _place(said: dict[str, str | None]) -> tuple[int, int, bytes | None]:

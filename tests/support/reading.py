@@ -15,7 +15,7 @@ import aiohttp
 from cdrd.collect.forwarded import Receivers
 from cdrd.errors import NotFound
 from cdrd.owners import Permission
-from cdrd.records import Attribution, Push, Receipt, UnattributedReason
+from cdrd.records import AcctId, Attribution, Push, Receipt, UnattributedReason
 from cdrd.serve.passwords import digest, hash_password, new_token
 from cdrd.serve.stage import serve
 from cdrd.settings import ServeSettings, ThrottleSettings
@@ -71,7 +71,7 @@ async def store_attributions(database: Database, attributions: Sequence[Attribut
 
 def decided(acctid: int, **properties: Any) -> Attribution:
     """An attribution; without a company its reason is that nothing matches."""
-    attribution = Attribution(acctid, **properties)  # type: ignore[arg-type] - a plain number will do
+    attribution = Attribution(AcctId(acctid), **properties)
     if attribution.company is None:
         return attribution._replace(reason=UnattributedReason.NO_MATCH)
     return attribution
@@ -218,7 +218,8 @@ async def serving(
     )
     jar = aiohttp.CookieJar(unsafe=True)  # cookies of an address, not only of a name
     async with aiohttp.ClientSession(cookie_jar=jar) as client:
-        await asyncio.wait({stage, url}, return_when=asyncio.FIRST_COMPLETED)
+        either: list[asyncio.Future[Any]] = [stage, url]
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if stage.done():
             await stage
         try:

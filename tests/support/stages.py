@@ -10,7 +10,8 @@ from typing import Any
 from cdrd.collect.stage import collect
 from cdrd.enrich.deciding import decide_call
 from cdrd.enrich.stage import RE_ENRICH, Rules, enrich
-from cdrd.settings import EnrichSettings, SourceSettings
+from cdrd.settings import EnrichSettings
+from cdrd.source_settings import SourceSettings
 from cdrd.store.database import Database
 from cdrd.store.events import EVENTS
 from cdrd.store.legs import ENRICH

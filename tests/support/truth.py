@@ -203,6 +203,6 @@ def _of_traffic(capture: str) -> Iterator[Truth]:
         yield Truth(f"traffic {call['kind']}", leg, expected)
 
 
-def agrees(expected: Any, decided: Any, name: str) -> bool:
+def agrees(expected: object, decided: object, name: str) -> bool:
     """Whether the decision is what is true; `xfer: true` means that the transferrer is named."""
     return bool(decided) == expected if name == "xfer" else decided == expected

@@ -14,8 +14,8 @@ DEADLINE = 240.0
 _PAUSE = 0.01
 
 
-def wait_until(fact: Callable[[], Any], what: str = "", *, seconds: float = DEADLINE) -> Any:
-    """The first value of the fact that is true."""
+def wait_until(fact: Callable[..., Any], what: str = "", *, seconds: float = DEADLINE) -> Any:
+    """The first value of the fact that is true; its parameters, if any, are values of a loop it keeps."""
     deadline = time.monotonic() + seconds
     while not (found := fact()):
         assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what or fact}"

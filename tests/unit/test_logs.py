@@ -88,7 +88,7 @@ def test_a_traceback_shows_no_local_variables(form: str) -> None:
     def tell(log: Any) -> None:
         secret = "hunter" + "2"
         try:
-            {}[len(secret)]
+            dict[int, str]()[len(secret)]
         except KeyError:
             log.exception("failed")
 

@@ -44,7 +44,7 @@ def blocks(language: str) -> list[str]:
 
 def sources(folder: Path) -> list[SourceSettings]:
     """The source of each piece of settings that can be pasted."""
-    found = []
+    found: list[SourceSettings] = []
     for number, block in enumerate(blocks("yaml")):
         if block.startswith("collector:"):  # these are for the PBX
             continue

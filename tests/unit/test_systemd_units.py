@@ -33,9 +33,10 @@ def directives(unit: Path) -> list[tuple[str, str, str]]:
     lines = unit.read_text(encoding="utf-8").partition("[Service]\n")[2].splitlines()
     pairs = zip(["", *lines], lines, strict=False)
     return [
-        (*line.split("=", 1), before)  # type: ignore[misc]  # a directive has one = at least
+        (name, value, before)
         for before, line in pairs
-        if "=" in line and not line.startswith(("#", "WantedBy"))
+        for name, sign, value in [line.partition("=")]
+        if sign and not line.startswith(("#", "WantedBy"))
     ]
 
 

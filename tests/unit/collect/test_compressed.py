@@ -12,17 +12,17 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from cdrd.collect.compressed import open_content
+from cdrd.collect.compressed import CompressedContent, open_content
 
-COMPRESSORS = {
+Compress = Callable[[bytes], bytes]
+
+COMPRESSORS: dict[str, Compress] = {
     ".gz": gzip.compress,
     ".bz2": bz2.compress,
     ".xz": lzma.compress,
     ".zst": zstandard.compress,
 }
 DATA = b"".join(b"%d:%s\n" % (number, bytes([65 + number % 26]) * 50) for number in range(5_000))
-
-Compress = Callable[[bytes], bytes]
 
 
 @pytest.fixture(params=COMPRESSORS)
@@ -84,6 +84,7 @@ def test_an_empty_content_is_whole(path: Path, compress: Compress) -> None:
 def test_what_is_read_is_not_kept(path: Path, compress: Compress) -> None:
     path.write_bytes(compress(b"x" * 6_000_000))
     with closing(open_content(str(path))) as content:
+        assert isinstance(content, CompressedContent)
         for offset in range(0, 6_000_000, 1_000_000):
             assert len(content.read(offset, 1_000_000)) == 1_000_000
             assert len(content._piece) < 3_000_000

@@ -15,7 +15,7 @@ from support.followed import Followed, texts, write
 
 from cdrd.collect.happened import What
 
-COMPRESSORS = {
+COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
     ".gz": gzip.compress,
     ".bz2": bz2.compress,
     ".xz": lzma.compress,
@@ -383,7 +383,12 @@ def test_a_file_known_to_be_read_is_not_opened_again(
     followed.wait()
     opened: list[str] = []
     really = os.open
-    monkeypatch.setattr(os, "open", lambda path, *rest: opened.append(path) or really(path, *rest))
+
+    def noted(path: str, *rest: int) -> int:
+        opened.append(path)
+        return really(path, *rest)
+
+    monkeypatch.setattr(os, "open", noted)
     followed.restart()
     followed.wait()
 

@@ -104,7 +104,7 @@ def test_an_event_that_can_be_read_in_two_ways_is_rejected_and_its_neighbours_st
     assert Reason.AMBIGUOUS in names(found)
     accounts = {each.get("AccountCode") for each in found if isinstance(each, AmiMessage)}
     assert accounts == {"acme"}
-    assert found[-1] == AmiMessage(*found[0][:3], found[-1].line, found[-1].offset)
+    assert found[-1] == found[0]._replace(line=found[-1].line, offset=found[-1].offset)
 
 
 HOSTILE = st.lists(

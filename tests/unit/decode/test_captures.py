@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
 from itertools import accumulate
+from typing import Any
 
 import pytest
 from support.decoded import (
@@ -142,7 +143,8 @@ def test_cdr_custom_gives_the_same_legs_as_cdr_csv(capture: str) -> None:
 def reduced(leg: Leg, *, like: Leg) -> Leg:
     """A leg without the columns that the other has not."""
     optional = ("uniqueid", "linkedid", "sequence", "peeraccount", "userfield", "extra")
-    return leg._replace(**{name: None for name in optional if getattr(like, name) is None})
+    missing: dict[str, Any] = {name: None for name in optional if getattr(like, name) is None}
+    return leg._replace(**missing)
 
 
 @ALL

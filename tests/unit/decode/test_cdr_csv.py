@@ -28,7 +28,7 @@ def rejected(raw: bytes, decoder: Decoder = NEW_YORK) -> Rejected:
 
 
 def test_every_column_has_its_place() -> None:
-    assert leg(record(columns=21)) == Leg(
+    assert leg(record(21)) == Leg(
         calldate=datetime(2026, 11, 21, 18, 24, 47, tzinfo=UTC),
         answerdate=datetime(2026, 11, 21, 18, 24, 50, tzinfo=UTC),
         enddate=datetime(2026, 11, 21, 18, 25, 0, tzinfo=UTC),

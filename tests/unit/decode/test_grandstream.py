@@ -146,7 +146,9 @@ def test_bytes_that_are_not_utf8_are_kept() -> None:
     assert found.original == raw
 
 
-VALUES = st.none() | st.integers() | st.floats() | st.text(max_size=9) | st.just([]) | st.just({})
+VALUES: st.SearchStrategy[Any] = (
+    st.none() | st.integers() | st.floats() | st.text(max_size=9) | st.just([]) | st.just({})
+)
 
 
 @given(st.dictionaries(st.sampled_from(COLUMNS), VALUES, max_size=3), st.binary(max_size=40))

@@ -39,7 +39,7 @@ FIELDS = dict.fromkeys(COLUMNS, "") | {
 GRAMMAR = ThreeCxGrammar()
 
 
-def line(columns: tuple[str, ...] = COLUMNS, **fields: str) -> bytes:
+def line(columns: tuple[str, ...] = COLUMNS, /, **fields: str) -> bytes:
     said = FIELDS | {name.replace("_", "-"): text for name, text in fields.items()}
     return (",".join(said[name] for name in columns) + "\r\n").encode()
 

@@ -28,7 +28,7 @@ def times(zone: str, **fields: str) -> tuple[datetime, datetime | None, datetime
 
 
 def epochs(zone: str, **fields: str) -> tuple[int | None, ...]:
-    return tuple(time and int(time.timestamp()) for time in times(zone, **fields))
+    return tuple(None if time is None else int(time.timestamp()) for time in times(zone, **fields))
 
 
 def night(start: str, answer: str, end: str, **fields: str) -> tuple[int | None, ...]:

@@ -131,7 +131,9 @@ def test_what_is_no_text_is_replaced_and_the_record_kept() -> None:
     assert (found.leg.dst, found.original) == ("\ufffd", raw)
 
 
-VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | st.just({})
+VALUES: st.SearchStrategy[Any] = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | st.just({})
+)
 
 
 @given(st.dictionaries(st.sampled_from([*P_SERIES]), VALUES, max_size=3), st.binary(max_size=30))

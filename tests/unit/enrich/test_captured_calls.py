@@ -57,7 +57,7 @@ def _misses(capture: str, kind: str) -> tuple[Counter[Miss], Counter[str], int]:
     misses: Counter[Miss] = Counter()
     agreed: Counter[str] = Counter()
     for truth in truths(capture):
-        attribution = decided[truth.leg.acctid]
+        attribution = decided[truth.leg.acctid or 0]
         for name, expected in truth.expected.items():
             if agrees(expected, getattr(attribution, name), name):
                 agreed[name] += 1
@@ -92,7 +92,7 @@ def test_nothing_is_guessed_wrong_where_rows_cannot_tell() -> None:
             decided = attributions(capture, kind)
             for truth in truths(capture):
                 for name, expected in truth.expected.items():
-                    value = getattr(decided[truth.leg.acctid], name)
+                    value = getattr(decided[truth.leg.acctid or 0], name)
                     if value not in (None, False) and not agrees(expected, value, name):
                         wrong.add((truth.scenario.partition("@")[0], name))
 

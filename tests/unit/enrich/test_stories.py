@@ -51,7 +51,7 @@ def compiled(text: str, tmp_path: Path) -> Directory:
     return Directory.compile(content.as_version(1))
 
 
-def leg(channel: str, dstchannel: str = "", **columns: Any) -> Leg:
+def leg(channel: str, dstchannel: str = "", /, **columns: Any) -> Leg:
     """A leg that Dial()ed from `start` to `end` seconds after nine o'clock, answered but for `rang`."""
     start, end = columns.pop("start", 0), columns.pop("end", 10)
     rang = columns.pop("rang", False)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cdrd.records import AcctId
 from cdrd.serve.credentials import Password
 from cdrd.serve.raw.request import ReadRequest, login_request, read_request, scope_of_query
 from cdrd.serve.refusal import Refusal
@@ -43,7 +44,7 @@ def test_every_key_of_a_body_is_understood() -> None:
     auth = {"type": "auth", "username": "bob", "password": ""}
 
     assert asked({"type": "cdr", "scope": scope, "auth": auth}) == ReadRequest(
-        first=44493,  # type: ignore[arg-type] - a plain number will do
+        first=AcctId(44493),
         most=10_000,
         min_date=datetime(1970, 1, 1, tzinfo=UTC),
         max_date=datetime(2016, 3, 22, 10, 52, 41, 123_000, tzinfo=UTC),

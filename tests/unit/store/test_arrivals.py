@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import date
 from itertools import islice
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -193,12 +194,12 @@ def test_a_sequence_that_begins_again_merges_nothing() -> None:
     st.randoms(use_true_random=False),
 )
 def test_pushes_in_any_pieces_sent_any_number_of_times_store_what_a_file_has(
-    records: list[tuple[str, int]], chance: object
+    records: list[tuple[str, int]], chance: Random
 ) -> None:
     """The file has no sequences; the pushes have, and are sent again."""
     arrived = Arrived()
     pushes = [key(*record) for record in records] * 2
-    chance.shuffle(pushes)  # type: ignore[attr-defined] - a Random, as hypothesis makes it
+    chance.shuffle(pushes)
     half = len(pushes) // 2
     arrived.deliver(B, *pushes[:half], repeats=True)
     arrived.deliver(A, *(key(name) for name, _ in records))
