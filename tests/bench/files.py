@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from bench.backlog import ZONE, Backlog
@@ -43,12 +44,11 @@ class Contest:
 
 
 def _days(data: bytes) -> list[bytes]:
-    return [
-        _SHIFTED.sub(lambda found, day=day: _later(found[0], day), data) for day in range(_DAYS)
-    ]  # type: ignore[misc]
+    return [_SHIFTED.sub(partial(_later, days), data) for days in range(_DAYS)]
 
 
-def _later(token: bytes, days: int) -> bytes:
+def _later(days: int, found: re.Match[bytes]) -> bytes:
+    token = found[0]
     if token.startswith(b"2026"):
         return b"2026-11-%02d" % (21 + days)
     return b"%d" % (int(token) + 86400 * days)

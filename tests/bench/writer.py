@@ -32,4 +32,6 @@ def main(path: Path, first: int, count: int, rate: int, times: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *map(int, sys.argv[2:5]), Path(sys.argv[5]))
+    path, *numbers, times = sys.argv[1:]
+    first, count, rate = map(int, numbers)
+    main(Path(path), first, count, rate, Path(times))

@@ -103,16 +103,13 @@ def test_a_pbx_without_space_tears_no_record_but_its_own(disk: Path, dsn: str) -
     path = disk / "Master.csv"
     daemon = daemon_of(disk.parent, dsn, path)
     daemon.start()
-    numbers, whole, torn = count(), [], []
+    numbers, whole, torn = count(), list[int](), list[bytes]()
     try:
         for leave in (8192, 0, 4096):
             fill(disk / "ballast", leave=leave)
-            was_refused = False
-            while not was_refused:
-                number = next(numbers)
-                written = write_what_fits(path, number)
-                was_refused = written != record(number)
-                (torn if was_refused else whole).append(written if was_refused else number)
+            while (written := write_what_fits(path, number := next(numbers))) == record(number):
+                whole.append(number)
+            torn.append(written)
             for _ in range(3):
                 assert not write_what_fits(path, next(numbers))
             wait_until(lambda: asyncio.run(stored(dsn))[0] == whole, what="all are stored")

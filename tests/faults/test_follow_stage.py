@@ -35,7 +35,7 @@ def source_at(path: Path, **settings: Any) -> SourceSettings:
 
 async def fetch(database: Database, sql: str, *arguments: Any) -> list[Any]:
     async with database.connection() as connection:
-        return await connection.fetch(sql, *arguments)
+        return list(await connection.fetch(sql, *arguments))
 
 
 async def stored(database: Database) -> Counter[int]:

@@ -210,7 +210,7 @@ async def rows_of_calls_are_right(database: Database) -> None:
     )
 
     def order(row: Sequence[Any]) -> int:
-        return min(row[0])
+        return int(min(row[0]))
 
     wanted = [
         (

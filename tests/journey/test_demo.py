@@ -45,7 +45,8 @@ class Demo:
                 stdout=output,
                 stderr=output,
             )
-        return wait_until(self._told, what="the demo has told what to paste")  # type: ignore[no-any-return]
+        told: str = wait_until(self._told, what="the demo has told what to paste")
+        return told
 
     def _told(self) -> str:
         assert self.process is not None

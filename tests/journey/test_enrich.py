@@ -301,7 +301,7 @@ async def test_two_stages_share_the_work_and_no_call_is_torn(
             await collector.store(*(leg(f"call{n}") for n in range(first, first + 20)))
         await nothing_waits(database)
 
-    wanted = {}
+    wanted: dict[int, str] = {}
     for call in range(60):
         acctids = [call + 1 + 60 * part for part in range(4)]
         wanted |= dict.fromkeys(acctids, " ".join(map(str, acctids)))
@@ -415,7 +415,7 @@ async def test_a_stage_says_how_much_waits(database: Database, collector: Collec
     async with running(database, slow):
 
         async def measured(legs: int) -> bool:
-            return gauge._value.get() == legs
+            return bool(gauge._value.get() == legs)
 
         await until(lambda: measured(5), "the gauge says that five legs wait")
         slow.release.set()

@@ -12,9 +12,9 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
-from support.captured import CAPTURES, ZONE, channel_event_rows, queue_event_rows
+from support.captured import ZONE, channel_event_rows, queue_event_rows
 from support.daemon import cdrd
-from support.decoded import RECORDS, master_files
+from support.decoded import CAPTURES, RECORDS, master_files
 from support.forwarding import Collector, collecting, followed, forwarding
 from support.pbx import Pbx, number_of, record
 from support.postgres import cloned
@@ -133,8 +133,8 @@ def test_what_real_asterisk_wrote_arrives_through_rotations_while_the_forwarder_
 
     legs = collector.places(name)
     files: dict[int, set[tuple[int, int, str]]] = defaultdict(set)
-    for file_id, *place in legs:
-        files[file_id].add((place[0], place[1], place[2]))
+    for file_id, line, offset, uniqueid in legs:
+        files[file_id].add((line, offset, uniqueid))
     assert len(legs) == RECORDS["main"]
     assert {frozenset(places) for places in files.values()} == set(map(places_in, generations))
 

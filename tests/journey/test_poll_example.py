@@ -140,10 +140,10 @@ def test_a_biller_neither_misses_nor_doubles_a_row_and_ends_with_the_last_word(
     """Calls come while their late legs move others to another company; billers, daemon and database die."""
     daemon.add_reader()
     billers = {}
-    for login, names in (("all", ()), ("acme", ("acme",)), ("globex", ("globex",))):
+    for login, companies in (("all", ()), ("acme", ("acme",)), ("globex", ("globex",))):
         folder = tmp_path / login
         folder.mkdir()
-        billers[login] = Biller(folder, daemon.url, token_of(daemon, login, *names))
+        billers[login] = Biller(folder, daemon.url, token_of(daemon, login, *companies))
         billers[login].start()
         request.addfinalizer(billers[login].kill)
     chance = random.Random(20)

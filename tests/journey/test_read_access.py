@@ -13,7 +13,7 @@ from support.reading import PASSWORD, Answer, Served, add_user, decided_legs, se
 
 from cdrd.owners import Permission
 from cdrd.serve import access
-from cdrd.serve.passwords import digest, hash_password, new_token
+from cdrd.serve.passwords import digest, fits, hash_password, new_token
 from cdrd.settings import ThrottleSettings
 from cdrd.store.database import Database
 from cdrd.store.principals import create_token, set_disabled, set_password, tokens
@@ -142,9 +142,8 @@ async def test_an_unknown_user_and_a_wrong_password_get_the_same_answer(
 
     def counted(stored: str, password: str) -> bool:
         hashed.append(stored)
-        return original(stored, password)
+        return fits(stored, password)
 
-    original = access.fits
     monkeypatch.setattr(access, "fits", counted)
     await add_user(database, "disabled")
     await set_disabled(database, "disabled", disabled=True)
@@ -173,9 +172,8 @@ async def test_a_poller_pays_for_its_password_once_and_a_change_counts_at_once(
 
     def counted(stored: str, password: str) -> bool:
         hashed.append(stored)
-        return original(stored, password)
+        return fits(stored, password)
 
-    original = access.fits
     monkeypatch.setattr(access, "fits", counted)
 
     async def status(password: str = PASSWORD) -> int:

@@ -9,11 +9,11 @@ import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from support.captured import CAPTURES
-from support.decoded import FULL, master_files
+from support.decoded import CAPTURES, FULL, master_files
 from support.pbx import Pbx
 from support.sources import accounts_are_even, ask
 from support.stages import following
@@ -29,7 +29,7 @@ BAD = b'"acme","101"\n'
 class Commands:
     """The command line with these sources."""
 
-    def __init__(self, folder: Path, dsn: str, *sources: dict[str, object]) -> None:
+    def __init__(self, folder: Path, dsn: str, *sources: dict[str, Any]) -> None:
         self.config = folder / "cdrd.yaml"
         self.sources = sources
         settings = {"database": {"dsn": dsn}, "sources": list(sources)}

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
-from support.captured import CAPTURES, ZONE
+from support.captured import ZONE
 from support.daemon import DaemonProcess, cdrd
-from support.decoded import FULL, master_files
+from support.decoded import CAPTURES, FULL, master_files
 from support.pbx import Pbx, number_of, record
 from support.sources import accounts_are_even, ask
 from support.waiting import DEADLINE, wait_until

@@ -10,6 +10,7 @@ from cdrd.errors import Conflict, RowRefused
 from cdrd.records import (
     AcctId,
     Claim,
+    FileId,
     FileMark,
     FilePosition,
     Reason,
@@ -33,7 +34,7 @@ def row(line: int, *, src: str = "101", duration: str = "5") -> str:
     )
 
 
-def at(offset: int, line: int, file_id: int | None = None) -> FilePosition:
+def at(offset: int, line: int, file_id: FileId | None = None) -> FilePosition:
     """A position of the one file of these tests."""
     return FilePosition(file_id, "Master.csv", "1:2", FileMark(4, b"head", b"tail"), offset, line)
 
@@ -142,7 +143,7 @@ async def test_acctid_is_in_commit_order_while_a_writer_stalls(database: Databas
     results = await asyncio.gather(*others)
 
     assert set(seen) <= {1}
-    assert sorted(result.last_id for result in results) == [5, 6]
+    assert {result.last_id for result in results} == {5, 6}
     async with database.connection() as connection:
         legs = await legs_between(connection, AcctId(1), AcctId(100))
     assert [leg.acctid for leg in legs] == [1, 2, 3, 4, 5, 6]

@@ -170,7 +170,7 @@ async def test_a_repeated_push_is_answered_as_the_first_and_stored_once(database
     assert recognition is not None
     repeating = recognition._replace(repeats=True)
     torn = Rejected(b"torn", 5, 500, Reason.TORN, "torn")
-    records = [*(Sent(row, b"") for row in master_rows("main")[:4]), torn]
+    records: list[Sent | Rejected] = [*(Sent(row, b"") for row in master_rows("main")[:4]), torn]
     first = await append_records(database, Delivery(source_id, repeating, records))
     second = await append_records(database, Delivery(source_id, repeating, records))
     with_key = Delivery(source_id, repeating, records, key="k1")

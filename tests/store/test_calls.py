@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from support.legs import START
 from support.waiting import until
 
 from cdrd.calls import CallLeg, CallRecord, Confidence, EndReason, LeaveReason, LegRole
+from cdrd.errors import RowRefused
 from cdrd.records import AcctId, Attribution
 from cdrd.store.attributions import write_by_halves, write_decisions
 from cdrd.store.calls import call_of, settle_calls, settled_horizon
@@ -66,22 +68,22 @@ WRONG = [
 @pytest.mark.parametrize("count", [1, 200])
 @pytest.mark.parametrize("wrong", WRONG, ids=str)
 async def test_only_the_call_that_has_no_room_in_its_row_is_replaced(
-    database: Database, wrong: dict[str, object], count: int
+    database: Database, wrong: dict[str, Any], count: int
 ) -> None:
     """Two calls of one linkedid, a hundred years apart, talk for longer than an integer has room for."""
     good = [decided(acctid) for acctid in range(2, count + 1)]
     bad = decided(1)
     assert bad.record is not None
     bad = bad._replace(record=bad.record._replace(**wrong))
-    replaced = []
+    replaced: list[Decided] = []
+
+    def instead(call: Decided, _: RowRefused) -> Decided:
+        replaced.append(call)
+        return decided(1, caller="instead")
+
     async with database.transaction() as connection:
         known = (await prepare_to_decide(connection))._replace(seen_acctid=AcctId(1000))
-        await write_by_halves(
-            connection,
-            [bad, *good],
-            known,
-            instead=lambda call, _: replaced.append(call) or decided(1, caller="instead"),
-        )
+        await write_by_halves(connection, [bad, *good], known, instead=instead)
         callers = await connection.fetch("SELECT caller FROM call")
 
     assert replaced == [bad]

@@ -13,6 +13,7 @@ from cdrd.errors import Conflict
 from cdrd.records import (
     Claim,
     Family,
+    FileId,
     FileMark,
     FilePosition,
     FileState,
@@ -64,7 +65,7 @@ async def test_who_comes_second_with_a_file_must_look_again(
     with pytest.raises(Conflict, match="another source of the same carrier"):
         await append(database, batch(by_hand))
     held = replace(
-        BEGUN, offset=0, line=1, state=FileState.HELD, like=1, mark=FileMark(4, b"x", b"")
+        BEGUN, offset=0, line=1, state=FileState.HELD, like=FileId(1), mark=FileMark(4, b"x", b"")
     )
     await append(database, replace(batch(by_hand, held), rejected=()))
     await append(database, batch(other))

@@ -132,11 +132,15 @@ HOSTILE = '"\\\x01\x1f\x7f\u2028</script>\u202e\U0001f600é\n\t\r'
 
 
 async def test_hostile_text_comes_out_as_it_went_in(database: Database) -> None:
-    texts = ("clid", "src", "dst", "dcontext", "channel", "dstchannel", "lastapp", "lastdata")
-    texts = (*texts, "disposition", "accountcode", "uniqueid", "linkedid")
+    texts = (
+        *("clid", "src", "dst", "dcontext", "channel", "dstchannel", "lastapp", "lastdata"),
+        *("disposition", "accountcode", "uniqueid", "linkedid"),
+    )
     await store_legs(database, 1, [MORNING], **{name: f"{name}{HOSTILE}" for name in texts})
-    properties = ("target", "company", "src_ext", "dial_short", "dial_full", "trunk", "bill_to")
-    properties = (*properties, "xfer", "auth", "call_rec")
+    properties = (
+        *("target", "company", "src_ext", "dial_short", "dial_full", "trunk", "bill_to"),
+        *("xfer", "auth", "call_rec"),
+    )
     hostile = {name: f"{name}{HOSTILE}" for name in properties}
     await store_attributions(database, [decided(1, **hostile)])
 

@@ -82,7 +82,7 @@ async def test_a_company_with_few_legs_is_read_without_walking_over_the_others(
     dsn: str, mode: str
 ) -> None:
     """20 of 20,000 legs are theirs; the plans are within a function, so what they read is counted."""
-    values = {"first": 0, "upto": LAST, "min_date": None, "max_date": None}
+    values: dict[str, Any] = {"first": 0, "upto": LAST, "min_date": None, "max_date": None}
     values |= {"looked_at": 500, "most": 500, "companies": ["rare", "nobody"]}
     connection = await asyncpg.connect(dsn)
     try:

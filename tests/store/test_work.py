@@ -252,23 +252,22 @@ async def test_what_the_database_refuses_is_found_and_replaced(
     database: Database, count: int
 ) -> None:
     """In small batches and in large ones, which are written in another way."""
+    replaced: list[Decided] = []
+
+    def instead(call: Decided, _: RowRefused) -> Decided:
+        replaced.append(call)
+        return Decided([decided(1, "instead")])
+
     for wrong in WRONG:
         calls = [Decided([wrong]), *(Decided([decided(n)]) for n in range(2, count + 1))]
         with pytest.raises(RowRefused):
             await write(database, *(one for call in calls for one in call.attributions), seen=1)
-        replaced = []
         async with database.transaction() as connection:
-            await write_by_halves(
-                connection,
-                calls,
-                Known(AcctId(1), 1),
-                instead=lambda call, _, seen=replaced: (
-                    seen.append(call) or Decided([decided(1, "instead")])
-                ),
-            )
+            await write_by_halves(connection, calls, Known(AcctId(1), 1), instead=instead)
             companies = await connection.fetch("DELETE FROM attribution RETURNING company")
 
         assert replaced == [Decided([wrong])]
+        replaced.clear()
         assert sorted(row["company"] for row in companies) == ["acme"] * (count - 1) + ["instead"]
 
 
@@ -302,7 +301,7 @@ async def test_the_other_legs_of_a_call_are_found_within_what_was_seen(database:
         await collector.store(leg("x", linkedid="a"), leg("a", linkedid="y"), leg("a"), leg())
     async with database.connection() as connection:
 
-        async def found(*calls: str, after: int, upto: int, most: int = 100) -> list[object]:
+        async def found(*calls: str, after: int, upto: int, most: int = 100) -> list[Any]:
             window = Window(after, AcctId(upto), without=[(AcctId(1), AcctId(1))])
             legs = await legs_of_calls(connection, calls, window=window, most=most)
             return sorted((leg.acctid, leg.pbx) for leg in legs)
