@@ -230,12 +230,10 @@ async def rows_of_calls_are_right(database: Database) -> None:
 
 async def call_rows(database: Database) -> list[tuple[Any, ...]]:
     """What a call's row says of itself, in the order of the first legs."""
-    return list(
-        await ask(
-            database,
-            "SELECT call_id, acctids, settled_by, holds_from, effective, joined_into"
-            " FROM call ORDER BY call_id",
-        )
+    return await ask(
+        database,
+        "SELECT call_id, acctids, settled_by, holds_from, effective, joined_into"
+        " FROM call ORDER BY call_id",
     )
 
 

@@ -45,7 +45,7 @@ class Commands:
 
         async def enough() -> bool:
             counted = await ask(database, "SELECT coalesce(sum(records), 0)::int FROM position")
-            return bool(counted == [(records,)])
+            return counted == [(records,)]
 
         sources = [SourceSettings.model_validate(source) for source in self.sources]
         async with following(database, *sources):

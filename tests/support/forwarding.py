@@ -68,10 +68,10 @@ class Collector:
     def url(self) -> str:
         return self.daemon.url
 
-    def asked(self, sql: str, *arguments: Any) -> Any:
+    def asked(self, sql: str, *arguments: Any) -> list[tuple[Any, ...]]:
         """The rows of a question to its database."""
 
-        async def work() -> Any:
+        async def work() -> list[tuple[Any, ...]]:
             async with Database(self.dsn) as database:
                 return await ask(database, sql, *arguments)
 

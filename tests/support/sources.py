@@ -64,7 +64,7 @@ async def file_source(
         await claims.close()
 
 
-async def ask(database: Database, sql: str, *arguments: Any) -> Any:
+async def ask(database: Database, sql: str, *arguments: Any) -> list[tuple[Any, ...]]:
     """The rows of a question to the database, as plain tuples."""
     async with database.connection() as connection:
         return [tuple(row) for row in await connection.fetch(sql, *arguments)]
