@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from cdrd import metrics
@@ -23,7 +24,7 @@ from cdrd.errors import Conflict, RowRefused, Unavailable
 from cdrd.logs import get_logger
 from cdrd.records import AcctId, Leg
 from cdrd.settings import EnrichSettings
-from cdrd.store.attributions import parked_legs, write_by_halves, write_decisions
+from cdrd.store.attributions import note_late, parked_legs, write_by_halves, write_decisions
 from cdrd.store.calls import settle_calls
 from cdrd.store.database import Database
 from cdrd.store.decided import Decided
@@ -105,7 +106,7 @@ class _Stage:
         self._settings = settings
         self._database = database
         self._rules = rules
-        self._late = deadline / 2  # what is read meanwhile must not slip through
+        self._late = deadline.total_seconds() / 2  # what is read meanwhile must not slip through
         self._stopping = asyncio.Event()
         self._wake = asyncio.Event()
         self._backlog = asyncio.Event()
@@ -312,7 +313,7 @@ class _Stage:
         known = known._replace(
             directory_version=self._in_force.version,
             quiet=self._settings.settle_after,
-            late=known.waited >= self._late,
+            late=self._is_late(known),
         )
         await self._know_pbxs(connection, (*claimed, *heard), known)
         gathering = Gathering(connection, known, self._settings.lookback_legs, self._pbxs)
@@ -328,9 +329,15 @@ class _Stage:
             )
         _tell(decisions, gathering.endless)
         in_force = await write(connection, decisions.calls, known)
+        if not known.late and self._is_late(known):  # something held us up meanwhile
+            await note_late(connection, decisions.calls)
         for outcome, count in decisions.outcomes().items():
             metrics.attributions.labels(outcome).inc(count)
         return in_force <= known.directory_version
+
+    def _is_late(self, known: Known) -> bool:
+        """Whether legs may have been served undecided."""
+        return monotonic() - known.waits_since >= self._late
 
     async def _know_pbxs(
         self, connection: Any, told: Sequence[Leg | CelEvent], known: Known

@@ -181,6 +181,12 @@ async def _decide_again(
     )
 
 
+async def note_late(connection: Any, decided: Sequence[Decided]) -> None:
+    """What was just written may have been served without: it is a change to who read it."""
+    acctids = [one.acctid for call in decided for one in call.attributions]
+    await statement("note_late").rows(connection, acctids=acctids)
+
+
 async def wait_for_writers(connection: Any) -> None:
     """Until everybody who is writing attributions now has committed."""
     await statement("reserve_revisions").value(connection, count=0)

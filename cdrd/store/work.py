@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from math import inf
+from time import monotonic
 from typing import Any, NamedTuple
 
 from cdrd.records import AcctId
@@ -39,8 +41,8 @@ class Known(NamedTuple):
     """The newest event that is committed."""
     known_at: datetime = datetime.min.replace(tzinfo=UTC)
     """By the database's clock."""
-    waited: timedelta = timedelta(0)
-    """For how long the oldest leg has waited to be decided for the first time."""
+    waits_since: float = inf
+    """When the oldest leg began to wait to be decided for the first time, by our `monotonic()`."""
     claimed_from: int = NOTHING_CLAIMED
     """The first of the legs that were claimed, which nobody has been given as decided."""
     quiet: timedelta = timedelta(minutes=5)
@@ -74,12 +76,13 @@ async def add_work(connection: Any, stage: str, ranges: Iterable[tuple[AcctId, A
 
 async def prepare_to_decide(connection: Any) -> Known:
     """What is known now, after work was claimed; the rest of the transaction looks calls up by index."""
+    asked_at = monotonic()
     row = await statement("prepare_to_decide").row(connection)
     assert row is not None  # noqa: S101 - a SELECT without FROM has one row
     seen, version = AcctId(row["seen_acctid"]), row["directory_version"]
     known_at, since = row["known_at"], row["waits_since"]
-    waited = known_at - since if since is not None else timedelta(0)
-    known = Known(seen, version, row["seen_event_id"], known_at, waited)
+    waits_since = asked_at - (known_at - since).total_seconds() if since is not None else inf
+    known = Known(seen, version, row["seen_event_id"], known_at, waits_since)
     return known._replace(queue_pbxs=frozenset(row["queue_pbxs"])) if row["queue_pbxs"] else known
 
 

@@ -121,6 +121,12 @@ WHERE
     AND lost.company IS NOT NULL
     AND lost.company <> ALL(array_remove(ARRAY[written.company, written.target, written.bill_to], NULL));
 
+-- name: note_late(acctids)!
+-- Decisions of this transaction that were served without while they were made: they count as changes.
+UPDATE attribution
+SET changed = true
+WHERE acctid = ANY(:acctids::bigint[]) AND NOT changed;
+
 -- name: numbers_of_rule_sets(rules)
 -- The number of each set of rules; a new one gets one. Only who holds the revision counter may ask: nobody
 -- else makes the same ones meanwhile.

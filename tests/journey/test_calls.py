@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
@@ -17,7 +18,7 @@ from support.legs import START, collecting, leg
 from support.sources import ask, file_source
 from support.stages import nothing_waits, running
 from support.truth import COMPANIES, agrees, calls, directory, truths
-from support.waiting import until
+from support.waiting import DEADLINE, until
 
 from cdrd.beside import CelEvent
 from cdrd.calls import CallLeg, CallRecord
@@ -27,6 +28,8 @@ from cdrd.enrich.stage import RE_ENRICH, apply_companies
 from cdrd.records import AcctId, Attribution, SourceKind
 from cdrd.store.calls import settled_horizon
 from cdrd.store.database import Database
+from cdrd.store.feed import horizon
+from cdrd.store.legs import ENRICH
 from cdrd.store.work import add_work
 
 LEGS, EVENTS = SourceKind.ASTERISK_CUSTOM, SourceKind.ASTERISK_CEL
@@ -406,6 +409,35 @@ async def test_what_may_have_been_served_undecided_is_a_change_when_it_is_decide
         (1, True),
         (2, False),
     ]
+
+
+async def test_what_is_served_undecided_while_it_is_being_decided_is_a_change(
+    database: Database,
+) -> None:
+    """It was claimed in time, and then the machine or the database held its worker up."""
+    deadline = timedelta(seconds=2)
+    held, served = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def held_up(*asked: Any) -> Any:
+        loop.call_soon_threadsafe(held.set)
+        assert served.wait(DEADLINE)
+        return decide_call(*asked)
+
+    async def served_undecided() -> bool:
+        return await horizon(database, ENRICH, deadline=deadline) == 1
+
+    async with (
+        collecting(database, "hq") as collector,
+        running(database, held_up, deadline=deadline),
+    ):
+        await collector.store(leg("10.0"))
+        await held.wait()
+        await until(served_undecided, "a reader is given the leg as it is")
+        served.set()
+        await nothing_waits(database)
+
+    assert await ask(database, "SELECT acctid, changed FROM attribution") == [(1, True)]
 
 
 async def has_decided(database: Database, count: int) -> bool:

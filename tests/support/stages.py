@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 from cdrd.collect.stage import collect
@@ -55,7 +56,10 @@ async def following(
 
 @asynccontextmanager
 async def running(
-    database: Database, rules: Rules = decide_call, **settings: Any
+    database: Database,
+    rules: Rules = decide_call,
+    deadline: timedelta = timedelta(seconds=10),
+    **settings: Any,
 ) -> AsyncIterator[asyncio.Event]:
     """A stage until the end of the block, or until the event is set."""
     stopping = asyncio.Event()
@@ -65,6 +69,7 @@ async def running(
             database=database,
             beat=lambda: None,
             stopping=stopping,
+            deadline=deadline,
             rules=rules,
         )
     )
