@@ -208,14 +208,13 @@ def _call(story: _Story, _: Settings) -> Iterator[str]:
     yield f"\nCall {printable(name)}, legs: {len(story.call)}"
     for leg in _around(story):
         mark = "→" if leg.acctid == story.leg.acctid else " "
-        channels = (
-            f"{leg.channel} → {leg.dstchannel or 'nobody'}, {leg.lastapp or 'no application'}"
-        )
-        yield printable(
+        told = (
             f"{mark} {leg.acctid}  {moment(leg.calldate)}  {leg.src} → {leg.dst}"
             f"  {leg.disposition}, {leg.billsec} of {leg.duration} s"
         )
-        yield printable(f"    {channels}")
+        yield wrapped(printable(told))
+        channels = f"{leg.channel} → {leg.dstchannel or 'nobody'}"
+        yield wrapped(printable(f"{channels}, {leg.lastapp or 'no application'}"), indent="    ")
     if len(story.call) > _MOST_SHOWN:
         yield f"only {_MOST_SHOWN} of them are shown"
 
@@ -242,8 +241,9 @@ def _decisions(story: _Story) -> Iterator[str]:
         yield "\nNot decided yet: it waits for the enrich stage"
     else:
         row, stored = story.decided, stored_attribution(story.decided)
-        yield (
-            f"\nDecided {moment(row['decided_at'])} by version {row['directory_version']}"
+        yield ""
+        yield wrapped(
+            f"Decided {moment(row['decided_at'])} by version {row['directory_version']}"
             f" of the directory, knowing every leg up to {row['seen_acctid']}"
         )
         yield from _lines(story, stored, story.directory)

@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from support.commands import Told, told
-from support.legs import collecting
+from support.commands import Terminal, Told, told
+from support.legs import collecting, leg
 from support.pbx import record
 from support.stages import nothing_waits, running
 
@@ -46,9 +46,9 @@ class Operator:
         self.config.write_text(json.dumps(settings))
         patch.setenv("COLUMNS", "250")
 
-    def run(self, *arguments: str, answer: str = "") -> Told:
+    def run(self, *arguments: str, answer: str = "", out: Terminal | None = None) -> Told:
         """One command; `answer` is what is typed when it asks."""
-        said = told("-c", str(self.config), *arguments, answer=answer)
+        said = told("-c", str(self.config), *arguments, answer=answer, out=out)
         assert "\x1b" not in said.out + said.err
         assert "\u202e" not in said.out + said.err
         return said
@@ -204,6 +204,27 @@ def test_the_story_tells_where_a_leg_is_from_and_which_rule_decided(stored: Oper
     assert "  company acme: " in told.out
     assert "(rule " in told.out
     assert "otherwise now" not in told.out
+
+
+def test_the_story_of_a_leg_fits_a_terminal_of_eighty_columns(
+    operator: Operator, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All but the record, which is shown as it is."""
+    monkeypatch.setenv("COLUMNS", "80")
+
+    async def store(database: Database) -> None:
+        async with collecting(database) as collector:
+            await collector.store(leg("10.0", src="Eve " * 70, dst="1" * 60, lastapp="Dial " * 20))
+        await enriched(database)
+
+    operator.run("directory", "apply", "--yes")
+    in_database(dsn, store)
+    lines = operator.run("explain", "1", out=Terminal()).out.splitlines()
+    _, _, _, record, *others = lines
+
+    assert [line for line in others if len(line) > 80] == []
+    assert len(record) > 500
+    assert any(line.startswith("→ 1  ") for line in others)
 
 
 def test_what_would_be_decided_otherwise_now_is_told(stored: Operator) -> None:

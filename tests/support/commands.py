@@ -21,9 +21,16 @@ class Told(NamedTuple):
     err: str
 
 
-def told(*words: str, answer: str = "") -> Told:
+class Terminal(io.StringIO):
+    """What is written to it is read by somebody."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def told(*words: str, answer: str = "", out: io.StringIO | None = None) -> Told:
     """What a command says to whom it is typed by; `answer` is what is typed when it asks."""
-    out, err, code = io.StringIO(), io.StringIO(), 0
+    out, err, code = out or io.StringIO(), io.StringIO(), 0
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["cdrd", *words])
         patch.setattr(sys, "stdin", io.StringIO(answer))
