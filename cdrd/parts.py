@@ -97,9 +97,11 @@ class Parts:
         }
         if Role.ENRICH in self._roles:
             deadline = settings.serve.deadline
+            # it follows what is in force, wherever that was read: started anew it would load all of it
+            deciding = settings.enrich.model_copy(update={"companies": None})
             parts["enrich"] = Part(
-                (settings.enrich, deadline),
-                self._run("enrich", enrich, settings.enrich, deadline=deadline),
+                (deciding, deadline),
+                self._run("enrich", enrich, deciding, deadline=deadline),
             )
         if Role.SERVE in self._roles:
             parts["serve"] = Part(

@@ -85,6 +85,20 @@ def test_imported_files_come_into_force_on_sighup_and_bad_ones_do_not(
     assert version(daemon.dsn) == 2
 
 
+def test_companies_that_are_written_elsewhere_let_the_stage_go_on(
+    daemon: DaemonProcess, tmp_path: Path
+) -> None:
+    """It need not load what it has in use, during which nobody would decide anything."""
+    (tmp_path / "others.yaml").write_text("companies: {globex: {}}")
+    daemon.more["enrich"]["companies"] = str(tmp_path / "others.yaml")
+    daemon.write_config()
+    daemon.send(signal.SIGHUP)
+    (reloaded,) = wait_until(lambda: daemon.events("reloaded"), what="it is reloaded")
+
+    assert reloaded["restarted"] == []
+    assert version(daemon.dsn) == 2
+
+
 def test_large_diffs_and_lists_stay_readable(daemon: DaemonProcess, tmp_path: Path) -> None:
     (tmp_path / "numbers.csv").write_text(
         NUMBERS + "".join(f"globex,extension,{number}\n" for number in range(10_000, 15_000))
