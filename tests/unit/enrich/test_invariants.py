@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from pkgutil import iter_modules
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,12 +16,14 @@ from hypothesis import strategies as st
 from support.truth import COMPANIES, INPUTS, attributions, calls, custom_legs, directory
 
 from cdrd.beside import CelEvent
-from cdrd.enrich.attribution import attribute_call
+from cdrd.enrich import rules
+from cdrd.enrich.attribution import attribute_call, decided_views
 from cdrd.enrich.companies import load_companies
 from cdrd.enrich.deciding import decide_call
 from cdrd.enrich.directory import Directory
 from cdrd.enrich.found import PartyKind
 from cdrd.enrich.grouping import calls_of
+from cdrd.enrich.rules import Rule
 from cdrd.records import AcctId, Attribution, CompanyId, Leg
 
 FEW = settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
@@ -46,6 +51,25 @@ def test_the_order_in_which_legs_and_events_arrive_decides_nothing(capture: str,
             assert record == decided.record
             for attribution in decided.attributions:
                 assert attribution == attributions(capture, kind)[attribution.acctid]
+
+
+def _rules() -> list[Rule[Any]]:
+    """Those that are not asked of every leg."""
+    modules = [import_module(f"{rules.__name__}.{m.name}") for m in iter_modules(rules.__path__)]
+    found = {r.name: r for m in modules for r in vars(m).values() if isinstance(r, Rule) and r.only}
+    return list(found.values())
+
+
+@pytest.mark.parametrize("kind", INPUTS)
+def test_what_a_rule_is_not_asked_of_it_could_not_decide(kind: str) -> None:
+    """Legs of which nothing more is known, of which no event tells, for which nothing was noted."""
+    spared = [(r, {*r._replace(only=None).sorts()}.difference(r.sorts())) for r in _rules()]
+    assert len(spared) > 40
+    for call in (*calls("main", kind), *calls("worked", kind)):
+        for view in decided_views(call.legs, directory(), call.events):
+            for one, sorts in spared:
+                if view.sort in sorts:
+                    assert one.decide(view) is None, (one.name, view.leg)
 
 
 @FEW
