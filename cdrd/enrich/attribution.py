@@ -8,7 +8,7 @@ from typing import Final
 
 from cdrd.beside import CelEvent
 from cdrd.calls import made
-from cdrd.enrich.call import view_call, view_leg
+from cdrd.enrich.call import view_call
 from cdrd.enrich.directory import Directory
 from cdrd.enrich.found import PartyKind
 from cdrd.enrich.hearing import hear
@@ -33,26 +33,6 @@ from cdrd.enrich.rules.outcome import (
 )
 from cdrd.enrich.rules.reached import REACHED_RULES
 from cdrd.records import Attribution, Leg, UnattributedReason
-
-
-def attribute_call(
-    legs: Sequence[Leg], directory: Directory | None, events: Sequence[CelEvent] = ()
-) -> list[Attribution]:
-    """One attribution for each leg, in the order of the legs.
-
-    The legs are those of one linkedid, or of one uniqueid where the PBX writes no linkedid, in any order.
-    The same legs always get the same answer; a leg that arrives later decides its call again.
-    """
-    if directory is None:
-        reason = UnattributedReason.NO_DIRECTORY
-        return [Attribution(acctid=leg.acctid or UNSTORED, reason=reason) for leg in legs]
-    if len(legs) == 1 and not events:
-        view = view_leg(legs[0], directory)
-        _decide(view)
-        return [attribution_of(view)]
-    views = decided_views(legs, directory, events)
-    decided = {id(view.leg): attribution_of(view) for view in views}
-    return [decided[id(leg)] for leg in legs]
 
 
 def decided_views(

@@ -27,7 +27,8 @@ def decide_call(
 ) -> Decided:
     """Everything about a call of at least one leg, in one go, the attributions in the order of the legs.
 
-    They are those of `attribute_call`. Without a directory the call has its row all the same.
+    The legs are those of one linkedid, or of one uniqueid where the PBX writes no linkedid, in any order: the
+    same ones always get the same answer. Without a directory the call has its row all the same.
     """
     heard = hear(events) if events else _NOTHING
     views = view_call(legs, directory or _nobodys(), heard)

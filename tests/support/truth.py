@@ -16,8 +16,8 @@ from cdrd.beside import CelEvent
 from cdrd.decode.cel import CelGrammar
 from cdrd.decode.chunks import decode_rows
 from cdrd.decode.event_rows import event_row
-from cdrd.enrich.attribution import attribute_call
 from cdrd.enrich.companies import load_companies
+from cdrd.enrich.deciding import decide_call
 from cdrd.enrich.directory import Directory
 from cdrd.enrich.grouping import CallGroup, calls_of
 from cdrd.records import AcctId, Attribution, Chunk, Leg
@@ -139,6 +139,13 @@ def calls(capture: str, kind: str) -> Sequence[CallGroup]:
     """The calls of a capture that have legs."""
     source = INPUTS[kind]
     return [call for call in calls_of(source.legs(capture), source.events(capture)) if call.legs]
+
+
+def attribute_call(
+    legs: Sequence[Leg], of: Directory | None, events: Sequence[CelEvent] = ()
+) -> Sequence[Attribution]:
+    """One attribution for each leg of a call, in the order of the legs."""
+    return decide_call(legs, of, events).attributions
 
 
 @cache

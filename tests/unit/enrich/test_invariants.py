@@ -13,11 +13,19 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.truth import COMPANIES, INPUTS, attributions, calls, custom_legs, directory
+from support.truth import (
+    COMPANIES,
+    INPUTS,
+    attribute_call,
+    attributions,
+    calls,
+    custom_legs,
+    directory,
+)
 
 from cdrd.beside import CelEvent
 from cdrd.enrich import rules
-from cdrd.enrich.attribution import attribute_call, decided_views
+from cdrd.enrich.attribution import decided_views
 from cdrd.enrich.companies import load_companies
 from cdrd.enrich.deciding import decide_call
 from cdrd.enrich.directory import Directory

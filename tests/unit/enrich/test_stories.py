@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.truth import attribute_call
 
-from cdrd.enrich.attribution import attribute_call
 from cdrd.enrich.companies import parse_companies
 from cdrd.enrich.directory import Directory
 from cdrd.records import AcctId, Attribution, Leg

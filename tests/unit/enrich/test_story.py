@@ -7,9 +7,8 @@ import re
 from collections.abc import Sequence
 
 import pytest
-from support.truth import INPUTS, calls, custom_legs, directory, truths
+from support.truth import INPUTS, attribute_call, calls, custom_legs, directory, truths
 
-from cdrd.enrich.attribution import attribute_call
 from cdrd.enrich.rules import SENTENCES
 from cdrd.enrich.story import explain
 from cdrd.records import Leg
