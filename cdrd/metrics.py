@@ -103,6 +103,11 @@ waiting_seconds = Gauge(
     ["stage"],
     registry=REGISTRY,
 )
+unsettled_legs = Gauge(
+    "cdrd_unsettled_legs",
+    "Legs that readers of settled calls are not given yet",
+    registry=REGISTRY,
+)
 served_undecided = Counter(
     "cdrd_served_undecided_legs_total",
     "Legs served before they were decided, because of the deadline (promise 3: zero)",

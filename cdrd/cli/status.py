@@ -11,6 +11,7 @@ from cdrd.cli.layout import moment
 from cdrd.cli.program import Program, run
 from cdrd.collect.imports import is_import
 from cdrd.logs import escape_control
+from cdrd.store.calls import settled_horizon
 from cdrd.store.events import EVENTS
 from cdrd.store.feed import horizon, newest
 from cdrd.store.legs import ENRICH
@@ -36,13 +37,14 @@ def status(program: Program) -> None:
             rows = await source_status(database)
             queues = {stage: await waiting(database, stage) for stage in (ENRICH, EVENTS)}
             last = await newest(database)
+            settled = await settled_horizon(database)
             served = await horizon(database, ENRICH, deadline=program.settings.serve.deadline)
         for row in rows:
             for line in (*_account(row), ""):
                 click.echo(line)
         for line in _remarks(rows):
             click.echo(line)
-        click.echo(f"newest acctid {last}, served up to {served}")
+        click.echo(f"newest acctid {last}, served up to {served}, settled up to {settled}")
         for stage, queue in queues.items():
             click.echo(
                 f"waiting for {stage}: {queue.legs} {'events' if stage == EVENTS else 'legs'},"

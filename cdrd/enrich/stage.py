@@ -25,15 +25,15 @@ from cdrd.logs import get_logger
 from cdrd.records import AcctId, Leg
 from cdrd.settings import EnrichSettings
 from cdrd.store.attributions import note_late, parked_legs, write_by_halves, write_decisions
-from cdrd.store.calls import settle_calls
+from cdrd.store.calls import settle_calls, settled_horizon
 from cdrd.store.database import Database
 from cdrd.store.decided import Decided
 from cdrd.store.directory import DIRECTORY
 from cdrd.store.events import EVENTS, callers_between, channels_between, pbxs_heard
+from cdrd.store.feed import newest
 from cdrd.store.legs import ENRICH, legs_between
-from cdrd.store.ranges import Ranges, merged
+from cdrd.store.ranges import BEYOND, Ranges, merged
 from cdrd.store.work import (
-    NOTHING_CLAIMED,
     Known,
     add_work,
     claim_work,
@@ -178,6 +178,8 @@ class _Stage:
             waits = await waiting(self._database, stage)
             metrics.waiting_legs.labels(stage).set(waits.legs)
             metrics.waiting_seconds.labels(stage).set(waits.oldest_seconds)
+        settled = await settled_horizon(self._database)
+        metrics.unsettled_legs.set(await newest(self._database) - settled)
         await self._in_force.take_up()
         await wait_for(self._in_force.wanted, _IDLE)
         self._in_force.wanted.clear()
@@ -317,7 +319,7 @@ class _Stage:
         )
         await self._know_pbxs(connection, (*claimed, *heard), known)
         gathering = Gathering(connection, known, self._settings.lookback_legs, self._pbxs)
-        again = known.claimed_from == NOTHING_CLAIMED
+        again = known.claimed_from == BEYOND
         gathered = await gathering.gather(claimed, heard, again=again)
         async with self._deciding:
             decisions = await asyncio.to_thread(

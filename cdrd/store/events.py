@@ -17,23 +17,6 @@ EventId = NewType("EventId", int)
 """Given in commit order, as acctid is."""
 
 
-async def last_event_id(connection: Any) -> EventId:
-    """The newest event that is committed."""
-    return EventId(await statement("last_event_id").value(connection))
-
-
-async def channel_events_between(connection: Any, first: EventId, last: EventId) -> list[CelEvent]:
-    """The channel events of a range of event_id, in order."""
-    rows = await statement("channel_events_between").rows(connection, first=first, last=last)
-    return [CelEvent._make(row.values()) for row in rows]
-
-
-async def queue_events_between(connection: Any, first: EventId, last: EventId) -> list[QueueEvent]:
-    """The queue events of a range of event_id, in order."""
-    rows = await statement("queue_events_between").rows(connection, first=first, last=last)
-    return [_queue_event(row) for row in rows]
-
-
 async def channels_between(connection: Any, ranges: Sequence[tuple[int, int]]) -> list[CelEvent]:
     """The channels that ranges of event_id tell of, and whom else their events name.
 

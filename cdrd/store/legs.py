@@ -17,11 +17,6 @@ ENRICH = "enrich"
 """The stage that every new leg waits for; readers are served up to what does."""
 
 
-async def last_acctid(connection: Any) -> AcctId:
-    """The newest acctid that is committed."""
-    return AcctId(await statement("last_acctid").value(connection))
-
-
 async def legs_between(connection: Any, first: AcctId, last: AcctId) -> list[Leg]:
     """The legs of a range of acctid, in order."""
     rows = await statement("legs_between").rows(connection, first=first, last=last)

@@ -11,7 +11,7 @@ Ranges = list[tuple[AcctId, AcctId]]
 """First and last included."""
 
 BEYOND: Final = AcctId(2**62)
-"""Later than any."""
+"""Later than any: one more and one less still are a bigint."""
 
 
 def merged(ranges: Iterable[tuple[AcctId, AcctId]]) -> Ranges:

@@ -11,11 +11,8 @@ from typing import Any, NamedTuple
 
 from cdrd.records import AcctId
 from cdrd.store.database import Database
-from cdrd.store.ranges import Ranges
+from cdrd.store.ranges import BEYOND, Ranges
 from cdrd.store.statements import statement
-
-NOTHING_CLAIMED = 2**63 - 1
-"""Later than any leg."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +40,7 @@ class Known(NamedTuple):
     """By the database's clock."""
     waits_since: float = inf
     """When the oldest leg began to wait to be decided for the first time, by our `monotonic()`."""
-    claimed_from: int = NOTHING_CLAIMED
+    claimed_from: AcctId = BEYOND
     """The first of the legs that were claimed, which nobody has been given as decided."""
     quiet: timedelta = timedelta(minutes=5)
     """A call of which nothing came for so long is settled."""

@@ -4,28 +4,6 @@
 -- The append lock of events: the last of `count` new event_ids. Held until commit, as that of legs.
 UPDATE counter SET value = value + :count WHERE name = 'event' RETURNING value;
 
--- name: last_event_id()
-SELECT value FROM counter WHERE name = 'event';
-
--- name: channel_events_between(first, last)
--- Channel events in the order of their event_id.
-SELECT
-    eventtime, eventtype, uniqueid, linkedid, channame, exten, context, appname, appdata, cid_name,
-    cid_num, cid_ani, cid_rdnis, cid_dnid, amaflags, accountcode, peeraccount, userfield, peer,
-    userdeftype, extra, pbx
-FROM cel_event
-JOIN source USING (source_id)
-WHERE event_id BETWEEN :first AND :last
-ORDER BY event_id;
-
--- name: queue_events_between(first, last)
--- Queue events in the order of their event_id.
-SELECT eventtime, callid, queue, agent, event, data, pbx
-FROM queue_event
-JOIN source USING (source_id)
-WHERE event_id BETWEEN :first AND :last
-ORDER BY event_id;
-
 -- name: channels_between(firsts, lasts)
 -- The channels that ranges of event_id tell of, and whom else their events name: as channel events, of each
 -- the earliest. In order, so that each range is looked up by itself: joined with a partition of which nothing

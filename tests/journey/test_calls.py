@@ -20,6 +20,7 @@ from support.stages import nothing_waits, running
 from support.truth import COMPANIES, agrees, calls, directory, truths
 from support.waiting import DEADLINE, until
 
+from cdrd import metrics
 from cdrd.beside import CelEvent
 from cdrd.calls import CallLeg, CallRecord
 from cdrd.decode.event_rows import Place, cel_row
@@ -280,6 +281,26 @@ async def test_a_quiet_call_is_settled_and_a_late_leg_holds_only_itself(
         assert await settled_horizon(database) == 2
         [after] = await ask(database, "SELECT max(revision) FROM call")
         assert after > before
+
+
+async def test_a_stage_says_for_how_many_legs_readers_of_settled_calls_wait(
+    database: Database,
+) -> None:
+    async with collecting(database) as collector:
+        async with running(database, settle_after=SOON):
+            await collector.store(leg("1.0"), leg("2.0"))
+            await until(lambda: unsettled(0, upto=2, database=database), "nobody waits")
+        async with running(database, settle_after=DAY):
+            await collector.store(leg("3.0"), leg("4.0"), leg("4.0"))
+            await until(
+                lambda: unsettled(3, upto=2, database=database), "three legs are waited for"
+            )
+
+
+async def unsettled(legs: int, *, upto: int, database: Database) -> bool:
+    """Whether the gauge says so, and readers are where it says."""
+    told: float = metrics.unsettled_legs._value.get()
+    return told == legs and await settled_horizon(database) == upto
 
 
 async def test_what_is_decided_again_stays_settled(database: Database) -> None:

@@ -123,7 +123,7 @@ def test_status_accounts_for_every_record_in_eighty_columns(
 
     assert told.startswith("pbx1 (asterisk-csv, PBX default): collecting")
     assert "records 4: legs 3, events 0, suspended 1, duplicates 0" in told
-    assert "newest acctid 3, served up to 3" in told
+    assert "newest acctid 3, served up to 3, settled up to 0" in told
     assert max(map(len, told.splitlines())) <= 80
 
 

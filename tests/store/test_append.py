@@ -19,7 +19,8 @@ from cdrd.records import (
 )
 from cdrd.store.batches import Batch, append
 from cdrd.store.database import Database
-from cdrd.store.legs import last_acctid, legs_between
+from cdrd.store.feed import newest
+from cdrd.store.legs import legs_between
 from cdrd.store.sources import Claims, positions, register_source
 from cdrd.store.suspense import waiting_suspense
 from cdrd.store.work import claim_work, finish_work
@@ -132,8 +133,7 @@ async def test_acctid_is_in_commit_order_while_a_writer_stalls(database: Databas
             for n in (2, 3)
         ]
         await until_blocked(database, 2)
-        async with database.connection() as reader:
-            seen.append(await last_acctid(reader))
+        seen.append(await newest(database))
         await stalled.execute(
             "INSERT INTO leg SELECT 2 + n, source_id, file_id, line, byte_offset, calldate, answerdate,"
             " enddate, clid, src, dst, dcontext, channel, dstchannel, lastapp, lastdata, duration,"
