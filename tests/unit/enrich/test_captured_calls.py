@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from support.truth import INPUTS, PROPERTIES, agrees, attributions, cel_events, truths
+from support.truth import (
+    COMPANIES,
+    INPUTS,
+    PROPERTIES,
+    agrees,
+    attribute_call,
+    attributions,
+    calls,
+    cel_events,
+    truths,
+)
+
+from cdrd.enrich.companies import load_companies
+from cdrd.enrich.directory import Directory
 
 CAPTURES = (
     "main",
@@ -16,6 +30,7 @@ CAPTURES = (
         for name in ("newcols", "gmt_plain", "batch", "cancel_quiet", "dst_london")
     ),
 )
+TENANTS = ("acme", "globex")
 EXACT = ("company", "target", "bill_to", "direction")
 """What billing stands on is right in every leg of every capture, whatever the input."""
 
@@ -106,3 +121,29 @@ def test_every_leg_has_a_company_or_a_reason(capture: str) -> None:
 
         assert len(source.legs(capture)) == len(decided)
         assert all((a.company is None) == (a.reason is not None) for a in decided.values())
+
+
+@pytest.mark.parametrize("situation", ["internal", "outbound", "inbound", "onnet", "auth"])
+def test_companies_can_say_who_pays_in_each_situation_and_in_no_other(
+    situation: str, tmp_path: Path
+) -> None:
+    plan, pays = tmp_path / "companies.yaml", f"    pays: {{{situation}: default}}\n"
+    text = COMPANIES.read_text()
+    for company in TENANTS:
+        text = text.replace(f"  {company}:\n", f"  {company}:\n{pays}")
+    plan.write_text(text)
+    agreed = Directory.compile(load_companies(plan).as_version(1))
+    before = attributions("main", "cdr_custom")
+    after = {
+        one.acctid: one
+        for call in calls("main", "cdr_custom")
+        for one in attribute_call(call.legs, agreed)
+    }
+    paid = {acctid for acctid, one in after.items() if one.bill_to != before[acctid].bill_to}
+
+    assert paid == {
+        acctid
+        for acctid, one in before.items()
+        if one.company in TENANTS and situation in (one.direction, one.auth and "auth")
+    }
+    assert {after[acctid].bill_to for acctid in paid} == {"default"}
