@@ -98,7 +98,7 @@ def _situations(view: LegView) -> tuple[str, ...]:
     happened = (
         ("transfer", view.transferrer is not None),
         ("forward", _is_forwarded(view)),
-        ("auth", view.noted_auth is not None),
+        ("auth", PIN_RULES.first(view)[0] is not None),
     )
     direction = (view.direction.value,) if view.direction else ()
     return (*(situation for situation, so in happened if so), *direction)

@@ -123,16 +123,21 @@ def test_every_leg_has_a_company_or_a_reason(capture: str) -> None:
         assert all((a.company is None) == (a.reason is not None) for a in decided.values())
 
 
+def _default_pays(situation: str, folder: Path) -> Directory:
+    """What both tenants have agreed on."""
+    plan, text = folder / "companies.yaml", COMPANIES.read_text()
+    for company in TENANTS:
+        pays = f"    pays: {{{situation}: default}}\n"
+        text = text.replace(f"  {company}:\n", f"  {company}:\n{pays}")
+    plan.write_text(text)
+    return Directory.compile(load_companies(plan).as_version(1))
+
+
 @pytest.mark.parametrize("situation", ["internal", "outbound", "inbound", "onnet", "auth"])
 def test_companies_can_say_who_pays_in_each_situation_and_in_no_other(
     situation: str, tmp_path: Path
 ) -> None:
-    plan, pays = tmp_path / "companies.yaml", f"    pays: {{{situation}: default}}\n"
-    text = COMPANIES.read_text()
-    for company in TENANTS:
-        text = text.replace(f"  {company}:\n", f"  {company}:\n{pays}")
-    plan.write_text(text)
-    agreed = Directory.compile(load_companies(plan).as_version(1))
+    agreed = _default_pays(situation, tmp_path)
     before = attributions("main", "cdr_custom")
     after = {
         one.acctid: one
@@ -147,3 +152,18 @@ def test_companies_can_say_who_pays_in_each_situation_and_in_no_other(
         if one.company in TENANTS and situation in (one.direction, one.auth and "auth")
     }
     assert {after[acctid].bill_to for acctid in paid} == {"default"}
+
+
+def test_a_pin_that_only_events_tell_of_is_one_for_who_pays(tmp_path: Path) -> None:
+    agreed = _default_pays("auth", tmp_path)
+    found = [
+        one
+        for call in calls("main", "cdr_custom and cel")
+        for one in attribute_call(
+            [leg._replace(userfield="", extra=None) for leg in call.legs], agreed, call.events
+        )
+        if one.is_auth
+    ]
+
+    assert [one.company for one in found] == ["acme", "globex"]
+    assert [one.bill_to for one in found] == ["default", "default"]
