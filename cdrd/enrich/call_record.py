@@ -233,7 +233,7 @@ def _direction(views: list[LegView]) -> CallDirection | None:
 
 def _dialled_in(view: LegView) -> bool:
     """DISA: an own call, by somebody who came in by a trunk."""
-    return view.calling.kind is PartyKind.TRUNK and view.noted_auth is not None
+    return view.calling.kind is PartyKind.TRUNK and _attribution(view).is_auth
 
 
 def _end_reason(views: list[LegView], last: LegView) -> EndReason | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,11 +17,17 @@ from support.truth import (
     attributions,
     calls,
     cel_events,
+    directory,
     truths,
 )
 
+from cdrd.calls import CallDirection
+from cdrd.enrich.batch import acctid_of
 from cdrd.enrich.companies import load_companies
+from cdrd.enrich.deciding import decide_call
 from cdrd.enrich.directory import Directory
+from cdrd.enrich.grouping import CallGroup
+from cdrd.records import Leg
 
 CAPTURES = (
     "main",
@@ -154,16 +161,25 @@ def test_companies_can_say_who_pays_in_each_situation_and_in_no_other(
     assert {after[acctid].bill_to for acctid in paid} == {"default"}
 
 
+def _by_pin() -> Iterator[tuple[Sequence[Leg], CallGroup]]:
+    """Calls by PIN that only events tell of: their legs as they are then, and the calls as they were."""
+    for call in calls("main", "cdr_custom and cel"):
+        if any(attributions("main", "cdr_custom")[acctid_of(leg)].is_auth for leg in call.legs):
+            yield [leg._replace(userfield="", extra=None) for leg in call.legs], call
+
+
 def test_a_pin_that_only_events_tell_of_is_one_for_who_pays(tmp_path: Path) -> None:
     agreed = _default_pays("auth", tmp_path)
-    found = [
-        one
-        for call in calls("main", "cdr_custom and cel")
-        for one in attribute_call(
-            [leg._replace(userfield="", extra=None) for leg in call.legs], agreed, call.events
-        )
-        if one.is_auth
-    ]
+    found = [one for legs, call in _by_pin() for one in attribute_call(legs, agreed, call.events)]
 
     assert [one.company for one in found] == ["acme", "globex"]
     assert [one.bill_to for one in found] == ["default", "default"]
+
+
+def test_a_call_by_pin_came_in_and_goes_out_whatever_tells_of_the_pin() -> None:
+    for legs, call in _by_pin():
+        noted = decide_call(call.legs, directory(), call.events).record
+        heard = decide_call(legs, directory(), call.events).record
+        assert noted is not None
+        assert heard is not None
+        assert noted.direction == heard.direction == CallDirection.INBOUND_OUTBOUND
