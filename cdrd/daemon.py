@@ -222,11 +222,21 @@ class Daemon:
             metrics.forget(name)
 
     async def _apply_companies(self, settings: Settings) -> None:
+        """A million entries take minutes: whoever tells us to stop meanwhile does not wait for them."""
         path = settings.enrich.companies
-        if path is not None and Role.ENRICH in self._roles:
-            await apply_companies(
-                self._database, path, applied_by=f"daemon on {socket.gethostname()}"
-            )
+        if path is None or Role.ENRICH not in self._roles:
+            return
+        by = f"daemon on {socket.gethostname()}"
+        applying = asyncio.create_task(apply_companies(self._database, path, applied_by=by))
+        stopped = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait((applying, stopped), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            applying.cancel()  # where it is not done
+            stopped.cancel()
+        await asyncio.wait((applying,))
+        if not applying.cancelled():
+            applying.result()
 
     def readiness(self) -> list[str]:
         """Why this process is not ready to serve: nothing when it is."""

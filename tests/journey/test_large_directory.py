@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support.daemon import DaemonProcess, Poller, cdrd
 from support.pbx import Pbx
-from support.waiting import wait_until
+from support.waiting import until_blocked, wait_until
 
 from cdrd.enrich.applying import apply_file
 from cdrd.enrich.companies import load_companies
@@ -97,6 +97,28 @@ def test_companies_that_are_written_elsewhere_let_the_stage_go_on(
 
     assert reloaded["restarted"] == []
     assert version(daemon.dsn) == 2
+
+
+@pytest.mark.parametrize("meanwhile", ["reload", "start"])
+def test_who_is_told_to_stop_does_not_wait_until_companies_are_applied(
+    daemon: DaemonProcess, tmp_path: Path, meanwhile: str
+) -> None:
+    (tmp_path / "numbers.csv").write_text(NUMBERS + "globex,extension,101\n")
+    if meanwhile == "start":
+        daemon.stop()
+
+    async def held_up() -> int:
+        async with Database(daemon.dsn) as database, database.transaction() as connection:
+            await connection.execute("SELECT FROM counter WHERE name = 'directory' FOR UPDATE")
+            if meanwhile == "start":
+                daemon.spawn()
+            else:
+                daemon.send(signal.SIGHUP)
+            await until_blocked(database)
+            return await asyncio.to_thread(daemon.stop)
+
+    assert asyncio.run(held_up()) == 0
+    assert version(daemon.dsn) == 1
 
 
 def test_large_diffs_and_lists_stay_readable(daemon: DaemonProcess, tmp_path: Path) -> None:
