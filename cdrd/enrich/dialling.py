@@ -56,8 +56,9 @@ class Dialling:
         """What follows the country code; empty where that, or the number, is no public one."""
         if not self.country_code:
             return ""
-        if self.national_prefix and number.startswith(self.national_prefix):
-            return number[len(self.national_prefix) :]
+        rest = number.removeprefix(self.national_prefix)
+        if rest != number and len(rest) == (self.national_digits or len(rest)):
+            return rest
         if len(number) == self.national_digits:
             return number
         if self.area_code and len(number) in self.local_digits:
@@ -82,9 +83,9 @@ class Dialling:
         """Whether it is a number of the public network, by its form alone; short codes are not."""
         if not is_number(number):
             return False
-        if len(number) > _LONGEST_EXTENSION:
+        if len(number) > _LONGEST_EXTENSION or number.startswith("+"):
             return True
-        return self._international(number) != "" or self._national(number) != ""
+        return bool(self.country_code and self.area_code) and len(number) in self.local_digits
 
 
 _LONGEST_EXTENSION: Final = 6

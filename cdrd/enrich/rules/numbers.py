@@ -106,23 +106,21 @@ def number_for_local_channel(view: LegView) -> str | None:
 
 
 def _stripped(view: LegView, dst: str) -> str:
+    rests = _rests(view, dst)
+    if not rests:
+        return dst
     stays = view.reached is not None and not view.reached.outside
     number = None if stays else outside_number(view)
-    if number is not None and number.endswith(dst):
-        return dst
-    rests = _rests(view, dst)
     if number is None:
-        for rest in rests:
-            if _stands_alone(view, dst, rest):
-                return rest
-        return dst
-    dialling = dialling_of_leg(view)
-    for rest in rests:
-        if number.endswith(rest.removeprefix("+")):
-            return rest
-        if dialling.written(rest) == dialling.written(number):
-            return rest
-    return dst
+        return next((rest for rest in rests if _stands_alone(view, dst, rest)), dst)
+    choices = [dst, *rests]
+    if number in choices:
+        return number
+    written = dialling_of_leg(view).written
+    for keyed in choices:
+        if written(keyed) == written(number):
+            return keyed  # 653003 of 01908653003, though this ends in 8653003 as well
+    return next((keyed for keyed in choices if number.endswith(keyed.removeprefix("+"))), dst)
 
 
 def _rests(view: LegView, dst: str) -> list[str]:
@@ -132,9 +130,15 @@ def _rests(view: LegView, dst: str) -> list[str]:
 
 
 def _stands_alone(view: LegView, dst: str, rest: str) -> bool:
-    """Without the number that was sent: 112 after the prefix is a number, 99 (of 999) is none."""
-    long_enough = len(rest) >= _SHORTEST_NUMBER and is_number(rest)
-    return long_enough and not view.owns(view.origin.company, dst)
+    """Without the number that was sent: 112 after the prefix is a number, 99 (of 999) is none.
+
+    Where the prefix is the digit that national numbers begin with, one of those has lost it already.
+    """
+    if len(rest) < _SHORTEST_NUMBER or not is_number(rest) or view.owns(view.origin.company, dst):
+        return False
+    dialling = dialling_of_leg(view)
+    whole = dialling.e164(dst) if dialling.is_public(dst) else None
+    return whole is None or dialling.e164(rest) is not None
 
 
 def goes_outside(view: LegView) -> bool:

@@ -119,6 +119,26 @@ def test_a_number_of_fixed_length_needs_no_national_prefix() -> None:
     assert {"+12125550142"} == {AMERICA.e164(form) for form in forms}
 
 
+def test_a_number_of_fixed_length_has_that_after_the_national_prefix() -> None:
+    assert AMERICA.e164("175550123") is None
+    assert AMERICA.written("175550123") == "175550123"
+
+
+@pytest.mark.parametrize(
+    ("number", "public"),
+    [
+        ("01908555101", True),
+        ("555101", True),
+        ("+33145678901", True),
+        ("101", False),
+        ("0010", False),
+        ("01", False),
+    ],
+)
+def test_an_extension_may_begin_as_a_number_does(number: str, public: bool) -> None:
+    assert BRITAIN.is_public(number) == public
+
+
 def test_without_a_profile_numbers_stay_as_they_are() -> None:
     assert dialling_of().written("01908555101") == "01908555101"
     assert dialling_of().e164("01908555101") is None

@@ -412,6 +412,33 @@ def test_the_prefix_is_taken_off_where_it_still_is(
     assert (keyed, full) == (found.dial_short, found.dial_full)
 
 
+@pytest.mark.parametrize(
+    ("prefix", "dst", "sent", "keyed"),
+    [
+        ("8", "8653003", "01908653003", "653003"),
+        ("8", "653003", "01908653003", "653003"),
+        ("0", "001632960111", "01632960111", "01632960111"),
+        ("0", "01632960111", "01632960111", "01632960111"),
+        ("0", "00033145678901", "0033145678901", "0033145678901"),
+        ("0", "01632960111", "", "01632960111"),
+        ("0", "001632960111", "", "01632960111"),
+    ],
+)
+def test_a_prefix_may_be_a_digit_that_numbers_begin_with(
+    tmp_path: Path, prefix: str, dst: str, sent: str, keyed: str
+) -> None:
+    """What is left must be the number that was sent, and not only end as it does."""
+    own = f"""outside_prefixes: ["{prefix}"]
+    dialling: {{area_code: "01908", local_digits: ["6"]}}"""
+    contexts = "contexts: [north-*]"
+    site = compiled(COMPANIES.replace(contexts, f"{contexts}\n    {own}"), tmp_path)
+    tried = {"lastdata": f"PJSIP/{sent}@carrier,30"} if sent else {"lastapp": "Congestion"}
+    reached = "PJSIP/carrier-02" if sent else ""
+    (found,) = decided(site, leg("PJSIP/north-101-01", reached, **{**CALL, "dst": dst, **tried}))
+
+    assert found.dial_short == keyed
+
+
 def test_a_pin_from_outside_makes_the_call_its_owners(directory: Directory) -> None:
     (found,) = decided(
         directory,
