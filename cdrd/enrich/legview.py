@@ -175,7 +175,7 @@ class LegView:
             if found is None and noted:
                 found = self.owners.did(noted, self.at)
             if found is None and self.leg.dst and not self.attended:
-                found = self.owners.did(self.leg.dst, self.at)
+                found = self._did_of(self.leg.dst)
             self._did = found
         return self._did  # type: ignore[return-value]  # False is gone by now
 
@@ -186,6 +186,23 @@ class LegView:
             dst, company = self.leg.dst, self.origin.company
             self._feature = self.owners.feature(company, dst, self.at)
         return self._feature  # type: ignore[return-value]  # False is gone by now
+
+    def _did_of(self, dialled: str) -> Did | None:
+        """Whose number it is, with a prefix for an outside line before it or without one."""
+        found = self.owners.did(dialled, self.at)
+        if found is None:
+            rests = (self.owners.did(rest, self.at) for rest in self._rests(dialled))
+            found = next((did for did in rests if did is not None), None)
+        return found
+
+    def _rests(self, dialled: str) -> Iterator[str]:
+        """What is left without a prefix for an outside line; nobody dials one from outside."""
+        if self.calling.kind is PartyKind.TRUNK:
+            return
+        company = self.calling.company or self.context_company
+        for prefix in self.owners.outside_prefixes(company, self.at):
+            if dialled.startswith(prefix):
+                yield dialled[len(prefix) :]
 
     def _is_noted_before(self) -> bool:
         """What the dialplan noted of a call stays with its channel when that is handed on."""
@@ -212,9 +229,7 @@ class LegView:
             return
         if channel.keyed:
             yield channel.keyed
-            for prefix in self.owners.outside_prefixes(self.calling.company, self.at):
-                if channel.keyed.startswith(prefix) and self.calling.kind is not PartyKind.TRUNK:
-                    yield channel.keyed[len(prefix) :]
+            yield from self._rests(channel.keyed)
         yield from channel.numbers
         until = self.passed_until
         yield from (place.exten for place in channel.places if place.at <= until and place.exten)

@@ -669,6 +669,26 @@ companies:
     assert [a.dial_full for a in found] == ["north-102", "south-102", None]
 
 
+@pytest.mark.parametrize("prefix", ["9", ""])
+def test_another_companys_number_stays_on_the_pbx_with_the_prefix_or_without(
+    directory: Directory, prefix: str
+) -> None:
+    """The dialplan calls it by a Local channel, and leaves in dst what was keyed, or takes the prefix off."""
+    called = {"dst": f"{prefix}02079460101", "lastdata": "Local/02079460101@from-trunk/n,20"}
+    end = "Local/02079460101@from-trunk-00000003"
+    one = leg("PJSIP/north-101-01", f"{end};1", **{**CALL, **called})
+    other = leg(
+        f"{end};2",
+        "PJSIP/south-101-02",
+        **{**CALL, "dst": "02079460101", "lastdata": "PJSIP/south-101,20"},
+    )
+
+    found = decided(directory, one, other)
+
+    assert [(a.direction, a.company, a.target) for a in found] == [("onnet", "north", "south")] * 2
+    assert [(a.dial_short, a.dial_full) for a in found] == [("02079460101", "02079460101")] * 2
+
+
 @pytest.mark.parametrize(("payer", "bill_to"), [("target", "south"), ("caller", "north")])
 def test_the_called_company_may_pay_for_a_call_that_stays_on_the_pbx(
     tmp_path: Path, payer: str, bill_to: str
