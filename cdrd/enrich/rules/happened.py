@@ -72,7 +72,7 @@ def _dialled_once(dialler: LegView) -> bool:
 
 
 def _called_extension(dialler: LegView) -> tuple[CompanyId | None, str | None]:
-    company = dialler.context_company
+    company = dialler.context_company or dialler.origin.company
     if dialler.owns(company, dialler.leg.dst):
         return company, dialler.leg.dst
     did = dialler.did

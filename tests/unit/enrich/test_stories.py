@@ -211,16 +211,21 @@ def test_who_forwards_pays_for_the_way_out_and_not_who_called(directory: Directo
     assert (second.dial_short, second.direction) == ("07700900555", "outbound")
 
 
-def test_a_forward_to_a_colleague_is_the_forwarding_extensions(directory: Directory) -> None:
+@pytest.mark.parametrize("context", ["north-in", "from-telephones"])
+def test_a_forward_to_a_colleague_is_the_forwarding_extensions(
+    directory: Directory, context: str
+) -> None:
+    """Where the directory does not have the context, it is the caller's plan that was dialled in."""
+    own = {**CALL, "dcontext": context}
     called = leg(
         "PJSIP/north-101-01",
-        "Local/103@north-in-0a;1",
-        **{"dst": "105", "lastdata": "Local/103@north-in/n,20", **CALL},
+        f"Local/103@{context}-0a;1",
+        **{"dst": "105", "lastdata": f"Local/103@{context}/n,20", **own},
     )
     onward = leg(
-        "Local/103@north-in-0a;2",
+        f"Local/103@{context}-0a;2",
         "PJSIP/north-103-03",
-        **{"dst": "103", "lastdata": "PJSIP/north-103,20", **CALL},
+        **{"dst": "103", "lastdata": "PJSIP/north-103,20", **own},
     )
 
     first, second = decided(directory, called, onward)
