@@ -52,8 +52,9 @@ def answered_leg(views: list[LegView]) -> LegView | None:
 def is_answered(view: LegView) -> bool:
     """Whether the caller had somebody to talk to.
 
-    A telephone whose call was picked up elsewhere is ANSWERED by chance, and nobody talked there; the
-    caller's own telephone, which a program rings first, has nobody to talk to yet.
+    A telephone whose call was picked up elsewhere is ANSWERED by chance, and nobody talked there; nor where
+    one answered behind a Local channel just after another one had the call; the caller's own telephone,
+    which a program rings first, has nobody to talk to yet.
     """
     pickup = view.told.pickup if view.told is not None else None
     rang = (
@@ -61,7 +62,12 @@ def is_answered(view: LegView) -> bool:
         if pickup is not None
         else view.picked and not view.replaced
     )
-    return view.answered and not rang and not _is_the_callers(view)
+    return view.answered and not rang and not _is_too_late(view) and not _is_the_callers(view)
+
+
+def _is_too_late(view: LegView) -> bool:
+    """Whether the leg that dialled its Local channel was not answered by it."""
+    return view.dialler is not None and not view.dialler.answered
 
 
 def _is_the_callers(view: LegView) -> bool:

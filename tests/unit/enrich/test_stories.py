@@ -10,6 +10,7 @@ import pytest
 from support.truth import attribute_call
 
 from cdrd.enrich.companies import parse_companies
+from cdrd.enrich.deciding import decide_call
 from cdrd.enrich.directory import Directory
 from cdrd.records import AcctId, Attribution, Leg
 from cdrd.yamlfile import read_yaml
@@ -317,6 +318,27 @@ def test_a_queue_that_tries_its_members_again_is_no_transfer(directory: Director
     assert [(a.xfer, a.direction, a.dial_short, a.dial_full) for a in found] == [
         (None, "inbound", "180", "01908555102")
     ] * 3
+
+
+def test_the_member_who_answers_just_too_late_has_not_answered_the_call(
+    directory: Directory,
+) -> None:
+    """Both telephones answer behind their Local channels; the queue has taken one of these."""
+    waits = {**CALL, "dst": "180", "lastapp": "Queue", "lastdata": "support"}
+    behind = {"src": "101", "dcontext": "north-agents", "lastdata": "PJSIP/north-102,10"}
+    late, taken = "Local/102@north-agents-00000008", "Local/103@north-agents-00000009"
+    legs = [
+        leg(f"{late};2", "PJSIP/north-102-04", **{**behind, "dst": "102", "start": 1, "end": 1}),
+        leg("PJSIP/north-101-01", f"{late};1", **{**waits, "rang": True, "end": 1}),
+        leg("PJSIP/north-101-01", f"{taken};1", **{**waits, "start": 1, "end": 3}),
+        leg(f"{taken};2", "PJSIP/north-103-05", **{**behind, "dst": "103", "start": 1, "end": 3}),
+    ]
+    legs = [one._replace(acctid=AcctId(number)) for number, one in enumerate(legs, 1)]
+
+    record = decide_call(legs, directory).record
+
+    assert record is not None
+    assert (record.caller, record.answered_by, record.talk_seconds) == ("101", "103", 2)
 
 
 def test_the_number_of_a_queues_member_outside_is_not_the_queues(directory: Directory) -> None:
