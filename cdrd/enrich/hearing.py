@@ -153,16 +153,23 @@ class _Hearing:
     def attended_transfer(self, channel: Channel, event: CelEvent) -> None:
         named = unmasked(said(event, "transferee_channel_name"))
         others = (named,) if named else self._others(said(event, "bridge1_id"), channel, event)
+        second = unmasked(said(event, "channel2_name"))
+        target = unmasked(said(event, "transfer_target_channel_name"))
         self._heard.transfers.append(
             Transfer(
                 event.eventtime,
                 channel.name,
                 attended=True,
                 transferees=others,
-                second=unmasked(said(event, "channel2_name")),
-                target=unmasked(said(event, "transfer_target_channel_name")),
+                second=second,
+                target=target or self._consulted(second, channel, event),
             )
         )
+
+    def _consulted(self, second: str, by: Channel, event: CelEvent) -> str:
+        """Who was in the consultation's bridge: who has left it for the other one already is not named."""
+        others = [o for o in self._others(said(event, "bridge2_id"), by, event) if o != second]
+        return others[0] if len(others) == 1 else ""
 
     def picked_up(self, channel: Channel, event: CelEvent) -> None:
         by = said(event, "pickup_channel") or said(event, "pickup_channel_name")
