@@ -23,7 +23,7 @@ from cdrd.enrich.found import PartyKind
 from cdrd.enrich.heard import Channel, Heard
 from cdrd.enrich.legview import INBOUND, NOBODY_DIALS, ONNET, OUTBOUND, LegView
 from cdrd.enrich.roles import call_legs, is_sent_on, leg_by_itself
-from cdrd.enrich.rules.numbers import outside_number
+from cdrd.enrich.rules.numbers import is_called_by_program, outside_number
 from cdrd.enrich.talk import (
     answered_leg,
     is_answered,
@@ -160,10 +160,21 @@ def _attribution(view: LegView) -> Attribution:
 
 
 def _first(views: list[LegView]) -> LegView:
-    """The leg that the call began with: of the channel that gave it its name, never a pick-up's."""
+    """The leg that the call began with: of the channel that gave it its name, never a pick-up's.
+
+    That is the oldest one; it is called so where the PBX writes no linkedid, too.
+    """
     plain = [view for view in views if not view.pickup_code] or views
-    name = _name(plain[0])
-    return next((view for view in plain if view.leg.uniqueid == name), plain[0])
+    name = plain[0].leg.linkedid
+    if name:
+        return next((view for view in plain if view.leg.uniqueid == name), plain[0])
+    return min((view for view in plain if view.at == plain[0].at), key=_age)
+
+
+def _age(view: LegView) -> tuple[int, str]:
+    """The number in `1795285932.1028`: Asterisk counts its channels."""
+    number = (view.leg.uniqueid or "").rpartition(".")[2]
+    return len(number), number
 
 
 def _last(views: list[LegView]) -> LegView:
@@ -221,7 +232,7 @@ def _direction(views: list[LegView]) -> CallDirection | None:
     came_in = went_out = is_known = False
     for view in views:
         direction = _attribution(view).direction
-        came_in = came_in or direction is INBOUND or _dialled_in(view)
+        came_in = came_in or direction is INBOUND or _came_by_trunk(view)
         went_out = went_out or direction is OUTBOUND
         is_known = is_known or direction is not None
     if went_out:
@@ -231,9 +242,10 @@ def _direction(views: list[LegView]) -> CallDirection | None:
     return CallDirection.INTERNAL if is_known else None
 
 
-def _dialled_in(view: LegView) -> bool:
-    """DISA: an own call, by somebody who came in by a trunk."""
-    return view.calling.kind is PartyKind.TRUNK and _attribution(view).is_auth
+def _came_by_trunk(view: LegView) -> bool:
+    """Even where the leg is an own call: DISA, or a number that leads outside."""
+    called_in = view.calling.kind is PartyKind.TRUNK and view.called_by is None
+    return called_in and not is_called_by_program(view)
 
 
 def _end_reason(views: list[LegView], last: LegView) -> EndReason | None:
