@@ -40,14 +40,20 @@ PROPERTIES = (
     *("company", "target", "bill_to", "direction", "src_ext", "dial_short", "dial_full", "trunk"),
     *("xfer", "is_ivr", "is_park", "is_pick", "is_auth", "auth", "is_bounce"),
 )
-ZONES = {"variants/dst_london": "Europe/London"}
+ZONES = {
+    "variants/dst_london": "Europe/London",
+    "america": "America/Phoenix",
+    "germany": "Europe/Berlin",
+    "zeros": "Asia/Kathmandu",
+}
 MASTER_ZONES = ZONES | {"variants/gmt_plain": "UTC"}
 
 
 @cache
-def directory() -> Directory:
-    """The directory of the captured PBX."""
-    return Directory.compile(load_companies(COMPANIES).as_version(1))
+def directory(capture: str = "main") -> Directory:
+    """The directory of the captured PBX: its own, or that of `main`."""
+    own = CAPTURES / capture / "companies.yaml"
+    return Directory.compile(load_companies(own if own.exists() else COMPANIES).as_version(1))
 
 
 def _rows(path: Path) -> Iterator[list[str]]:
@@ -154,7 +160,7 @@ def attributions(capture: str, kind: str) -> dict[int, Attribution]:
     return {
         attribution.acctid: attribution
         for call in calls(capture, kind)
-        for attribution in attribute_call(call.legs, directory(), call.events)
+        for attribution in attribute_call(call.legs, directory(capture), call.events)
     }
 
 
@@ -193,9 +199,33 @@ def _of_scenarios(
             yield Truth(scenario["name"], leg, {p: expected.get(p) for p in PROPERTIES})
 
 
+class CallTruth(NamedTuple):
+    """What is expected of a whole call, where a scenario is one call."""
+
+    scenario: str
+    call: dict[str, Any]
+    note: dict[str, Any]
+    legs: Sequence[Truth]
+
+
+@cache
+def call_truths(capture: str) -> Sequence[CallTruth]:
+    """Every scenario that is one call, or a call made again and again, and left legs."""
+    legs: dict[str, list[Truth]] = {}
+    for truth in truths(capture):
+        legs.setdefault(truth.scenario, []).append(truth)
+    told = _lines(CAPTURES / capture / "scenarios.jsonl")
+    return [
+        CallTruth(one["name"], one["call"], one["note"], legs[one["name"]])
+        for one in told
+        if one.get("call") and one["name"] in legs
+    ]
+
+
 def _of_traffic(capture: str) -> Iterator[Truth]:
     legs = custom_legs(capture)
-    for call in _lines(CAPTURES / capture / "traffic.jsonl"):
+    traffic = CAPTURES / capture / "traffic.jsonl"
+    for call in _lines(traffic) if traffic.exists() else ():
         found = [
             leg
             for leg in legs

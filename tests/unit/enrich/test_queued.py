@@ -34,7 +34,13 @@ ANSWERED, ABANDONED, TIMED_OUT = (
     LeaveReason.TIMED_OUT,
 )
 EXACT = "cdr_custom and cel"
-MEMBERS = {"103": "Carol Cole", "202": "Liam Lane"}
+MEMBERS = {
+    "103": "Carol Cole",
+    "202": "Liam Lane",
+    "70102": "Desk Two",
+    "70203": "Desk Three",
+    "12": "Room Three",
+}
 """The extensions of the members who answer, and what the queues call them."""
 NEAR = timedelta(seconds=1)
 SAID = ("agent", "waited_seconds", "leave_reason")
@@ -52,12 +58,15 @@ def queued_calls(capture: str, kind: str) -> list[tuple[CallGroup, list[QueueEve
     return [(call, said) for call, said in told if said]
 
 
-def decided(call: CallGroup, said: Sequence[QueueEvent]) -> Decided:
-    return told_by_queue(decide_call(call.legs, directory(), call.events), call.legs, said)
+def decided(call: CallGroup, said: Sequence[QueueEvent], capture: str = "main") -> Decided:
+    found = decide_call(call.legs, directory(capture), call.events)
+    return told_by_queue(found, call.legs, said)
 
 
-def record_of(call: CallGroup, said: Sequence[QueueEvent] = ()) -> CallRecord:
-    record = decided(call, said).record
+def record_of(
+    call: CallGroup, said: Sequence[QueueEvent] = (), capture: str = "main"
+) -> CallRecord:
+    record = decided(call, said, capture).record
     assert record is not None
     return record
 
@@ -76,7 +85,7 @@ REASONS = {"answered": ANSWERED, "abandoned": ABANDONED, "timeout": TIMED_OUT}
 
 
 @pytest.mark.parametrize("kind", ["cdr_csv", "cdr_custom", EXACT])
-@pytest.mark.parametrize("capture", ["main", "v16"])
+@pytest.mark.parametrize("capture", ["main", "v16", "america"])
 def test_the_row_of_every_captured_call_to_a_queue_says_what_happened_there(
     capture: str, kind: str
 ) -> None:
@@ -85,7 +94,7 @@ def test_the_row_of_every_captured_call_to_a_queue_says_what_happened_there(
     assert len(found) == len(scenarios(capture)) == 7
     for call, said in found:
         truth = scenarios(capture)[said[0].callid]
-        row = record_of(call, said)
+        row = record_of(call, said, capture)
         [started] = [e for e in said if e.event == "ENTERQUEUE"]
         assert row.leave_reason == REASONS[truth["name"].rpartition("_")[2]]
         assert row.answered_by == truth.get("answered_by", row.answered_by)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,7 @@ def leg(channel: str, dstchannel: str = "", /, **columns: Any) -> Leg:
     )
 
 
-def decided(directory: Directory, *legs: Leg) -> list[Attribution]:
+def decided(directory: Directory, *legs: Leg) -> Sequence[Attribution]:
     return attribute_call(legs, directory)
 
 
