@@ -10,7 +10,7 @@ LONGEST_LASTDATA: Final = 79
 
 _MASKS: Final[tuple[str, ...]] = ("AsyncGoto/", "Bridge/", "Parked/", "Transfered/")
 """What Asterisk puts before the name of a channel that another one has taken the place of."""
-_NAMED_TECHS: Final = frozenset({"PJSIP", "SIP", "SCCP"})
+NAMED_TECHS: Final = frozenset({"PJSIP", "SIP", "SCCP"})
 """Where the channel has the name that was dialled; that of a DAHDI group or an IAX2 host need not."""
 _SERIAL_DIGITS: Final = 8
 
@@ -116,7 +116,7 @@ def is_replaced(dialled: Dialled, reached: str) -> bool:
     if not dialled.targets or not reached:
         return False
     for target in dialled.targets:
-        if target.base == reached or target.base.partition("/")[0] not in _NAMED_TECHS:
+        if target.base == reached or target.base.partition("/")[0] not in NAMED_TECHS:
             return False
     return dialled.complete
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from cdrd.enrich.channels import unmasked
+from cdrd.enrich.channels import NAMED_TECHS, unmasked
 from cdrd.enrich.compiled import Compiled
 from cdrd.enrich.dialling import Dialling, cleaned, dialling_of
 from cdrd.enrich.found import Account, Columns, Did, Feature, Party, PartyKind
@@ -51,7 +51,20 @@ class Lookups:
             for value in (base, endpoint)
             for entry, wild in self._found.channels.find(self._scopes, value)
         ]
-        return (*found, DatedParty(Party(PartyKind.UNLISTED, base), None))
+        return (*found, *self._named(base), DatedParty(Party(PartyKind.UNLISTED, base), None))
+
+    def _named(self, base: str) -> list[DatedParty]:
+        """A telephone that no pattern covers, with the name of an extension that only one company has."""
+        tech, _, name = base.partition("/")
+        found: list[DatedParty] = []
+        for scope in self._scopes if tech in NAMED_TECHS else ():
+            table = self._found.all_extensions.get(scope)
+            for entry in table.find(name) if table is not None else ():
+                if found and found[0].party.company != entry.company:
+                    return []
+                party = Party(PartyKind.STATION, base, entry.company, name)
+                found.append(DatedParty(party, _limits(entry)))
+        return found
 
     def contexts(self, context: str) -> tuple[Entry, ...]:
         """Who may own a dialplan context."""

@@ -45,6 +45,7 @@ ZONES = {
     "america": "America/Phoenix",
     "germany": "Europe/Berlin",
     "zeros": "Asia/Kathmandu",
+    "numeric": "America/Sao_Paulo",
 }
 MASTER_ZONES = ZONES | {"variants/gmt_plain": "UTC"}
 

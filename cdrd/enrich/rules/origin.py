@@ -4,15 +4,17 @@ The order of evidence, the hardest to forge first:
 
 1. what happened in the call: a pick-up, a transfer, a forward, a Local channel dialled by another leg;
 2. the PIN that the dialplan accepted;
-3. the endpoint of the calling channel: Asterisk names the channel, no caller and no dialplan does;
-4. for calls that come in: the number that was called, the endpoint that was reached, the context,
-   the company's own trunk;
+3. the endpoint of the calling channel: Asterisk names the channel, no caller and no dialplan does
+   (a telephone that no pattern covers is known by its name, where that is an extension of one company only);
+4. for calls that come in: the number that was called, the endpoint that was reached, the context, what
+   other legs reached, the company's own trunk;
 5. the context that a Local channel to the outside was made in (its accountcode is inherited from whoever
    caused the call, who need not be the one who forwards it);
-6. a telephone named after an extension that only one company has;
+6. a telephone of another technology that is named so;
 7. the account code, but only of a company that owns another part of the leg;
 8. the context, which is the company's that was dialled into;
-9. the company for unowned stations.
+9. for calls that come in: an extension that only one company has;
+10. the company for unowned stations.
 
 The caller's number and name decide no company: callers choose them.
 """
@@ -21,6 +23,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from cdrd.enrich.call import far_leg
 from cdrd.enrich.found import PartyKind
 from cdrd.enrich.legview import LegView, Origin
 from cdrd.enrich.rules import NOT_STATION, Rules, rule
@@ -99,6 +102,33 @@ def context_entered(view: LegView) -> Origin | None:
     return Origin(inside=False, company=company) if company and from_outside(view) else None
 
 
+@rule(
+    "the call from outside reached an endpoint of {company} through {dstchannel}",
+    only="linked",
+    calling=NOT_STATION,
+    called=(PartyKind.LOCAL,),
+)
+def endpoint_called_through_local_channel(view: LegView) -> Origin | None:
+    """The dialplan calls its telephones by Local channels, in a context that no company has."""
+    called = far_leg(view).called
+    is_known = called.kind is PartyKind.STATION and from_outside(view)
+    return Origin(inside=False, company=called.company) if is_known else None
+
+
+@rule(
+    "the leg before on the same channel is {company}'s",
+    calling=NOT_STATION,
+    called=(PartyKind.NOBODY,),
+)
+def same_as_leg_before(view: LegView) -> Origin | None:
+    """The dialplan after a telephone that did not answer: its mailbox, a busy tone."""
+    before = view.before
+    if before is None or before.leg.dst != view.leg.dst or not from_outside(view):
+        return None
+    company = before.origin.company
+    return Origin(inside=False, company=company) if company else None
+
+
 @rule("the call came by a trunk of {company}", calling=(PartyKind.TRUNK,))
 def own_trunk(view: LegView) -> Origin | None:
     """A trunk that one company owns."""
@@ -161,6 +191,18 @@ def context(view: LegView) -> Origin | None:
 
 
 @rule(
+    "the call from outside was for {dst}, an extension that only {company} has",
+    calling=NOT_STATION,
+)
+def extension_called(view: LegView) -> Origin | None:
+    """In a context that no company has."""
+    if not from_outside(view) or view.context_company is not None:
+        return None
+    owners = view.owners.extension_owners(view.leg.dst, view.at)
+    return Origin(inside=False, company=owners[0]) if len(owners) == 1 else None
+
+
+@rule(
     "no company owns the station {channel}, and {company} is the company for those",
     calling=(PartyKind.UNLISTED,),
 )
@@ -202,11 +244,14 @@ ORIGIN_RULES: Final[Rules[Origin]] = Rules(
     endpoint_called,
     context_entered,
     context_passed_event,
+    endpoint_called_through_local_channel,
+    same_as_leg_before,
     own_trunk,
     context_to_outside,
     endpoint_named_by_extension,
     account_code,
     context,
+    extension_called,
     unowned_station,
     unowned_station_called,
 )

@@ -216,6 +216,18 @@ def number_outside(view: LegView) -> Reached | None:
     return Reached(outside=True, trunk=view.column(view.columns.trunk))
 
 
+@rule(
+    "it reached an endpoint of {target} through {dstchannel}",
+    only="linked",
+    called=(PartyKind.LOCAL,),
+)
+def endpoint_behind_local_channel(view: LegView) -> Reached | None:
+    """A member of a queue: what was called is the queue, and the company is the member's."""
+    called = far_leg(view).called
+    is_known = called.kind is PartyKind.STATION
+    return Reached(outside=False, company=called.company) if is_known else None
+
+
 @rule("it was in the context {dcontext} of {target}", called=_UNKNOWN_END)
 def context_reached(view: LegView) -> Reached | None:
     """An announcement, a menu, a mailbox: whatever the dialplan has there."""
@@ -249,5 +261,6 @@ REACHED_RULES: Final[Rules[Reached]] = Rules(
     feature_used,
     number_outside,
     context_reached,
+    endpoint_behind_local_channel,
     own_company,
 )

@@ -77,6 +77,20 @@ def test_channels_are_of_stations_trunks_or_nobody(directory: Directory) -> None
     assert directory.on("hq").party("", MARCH).kind is PartyKind.NOBODY
 
 
+def test_a_telephone_may_be_named_by_an_extension_that_one_company_has(
+    directory: Directory,
+) -> None:
+    def found(channel: str, pbx: str, at: datetime = MARCH) -> tuple[str, str | None]:
+        party = directory.on(pbx).party(f"{channel}-0000002a", at)
+        return party.kind.name, party.company
+
+    assert found("PJSIP/150", "hq") == ("STATION", "acme")
+    assert found("PJSIP/150", "branch") == ("UNLISTED", None)
+    assert found("PJSIP/300", "branch") == ("UNLISTED", None)
+    assert found("PJSIP/300", "branch", APRIL) == ("STATION", "globex")
+    assert found("DAHDI/150", "hq") == ("UNLISTED", None)
+
+
 def test_extensions_of_two_companies_may_be_the_same(directory: Directory) -> None:
     assert directory.on("branch").extension_owners("150", MARCH) == ("acme", "globex")
     assert directory.on("hq").extension_owners("150", MARCH) == ("acme",)
