@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from time import monotonic
 from typing import Any
 
+from cdrd.clock import stopwatch
 from cdrd.enrich.batch import Decisions, decide_calls
 from cdrd.enrich.deciding import decide_call
 from cdrd.enrich.directory import Directory
@@ -116,13 +116,13 @@ async def decide_stored_again(
     was given to the stage by then waits for it, and doing all of it another time does no harm.
     """
     left = _Left(ranges_of(acctids))
-    done, moved_at = 0, monotonic()
+    done, moved_at = 0, stopwatch()
     while waits := await _more(database, left):
         finished = max(0, len(acctids) - left.legs - waits)
         if finished > done:
-            done, moved_at = finished, monotonic()
+            done, moved_at = finished, stopwatch()
             progress(done)
-        if monotonic() - moved_at > patience:
+        if stopwatch() - moved_at > patience:
             raise Unavailable(
                 f"{waits:,} legs wait to be decided again, and nobody does it",
                 hint="They are decided as soon as a daemon with the role enrich runs."

@@ -8,11 +8,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 from cdrd import metrics
 from cdrd.beside import CelEvent
+from cdrd.clock import stopwatch
 from cdrd.enrich.applying import apply_file
 from cdrd.enrich.batch import Decisions, acctid_of, decide_calls, parked
 from cdrd.enrich.deciding import decide_call
@@ -339,7 +339,7 @@ class _Stage:
 
     def _is_late(self, known: Known) -> bool:
         """Whether legs may have been served undecided."""
-        return monotonic() - known.waits_since >= self._late
+        return stopwatch() - known.waits_since >= self._late
 
     async def _know_pbxs(
         self, connection: Any, told: Sequence[Leg | CelEvent], known: Known

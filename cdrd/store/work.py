@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import inf
-from time import monotonic
 from typing import Any, NamedTuple
 
+from cdrd.clock import stopwatch
 from cdrd.records import AcctId
 from cdrd.store.database import Database
 from cdrd.store.ranges import BEYOND, Ranges
@@ -39,7 +39,7 @@ class Known(NamedTuple):
     known_at: datetime = datetime.min.replace(tzinfo=UTC)
     """By the database's clock."""
     waits_since: float = inf
-    """When the oldest leg began to wait to be decided for the first time, by our `monotonic()`."""
+    """When the oldest leg began to wait to be decided for the first time, by our `stopwatch()`."""
     claimed_from: AcctId = BEYOND
     """The first of the legs that were claimed, which nobody has been given as decided."""
     quiet: timedelta = timedelta(minutes=5)
@@ -73,7 +73,7 @@ async def add_work(connection: Any, stage: str, ranges: Iterable[tuple[AcctId, A
 
 async def prepare_to_decide(connection: Any) -> Known:
     """What is known now, after work was claimed; the rest of the transaction looks calls up by index."""
-    asked_at = monotonic()
+    asked_at = stopwatch()
     row = await statement("prepare_to_decide").row(connection)
     assert row is not None  # noqa: S101 - a SELECT without FROM has one row
     seen, version = AcctId(row["seen_acctid"]), row["directory_version"]
