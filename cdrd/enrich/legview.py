@@ -175,7 +175,7 @@ class LegView:
             if found is None and noted:
                 found = self.owners.did(noted, self.at)
             if found is None and self.leg.dst and not self.attended:
-                found = self._did_of(self.leg.dst)
+                found = self._first_did(self._as_dialled(self.leg.dst))
             self._did = found
         return self._did  # type: ignore[return-value]  # False is gone by now
 
@@ -186,23 +186,6 @@ class LegView:
             dst, company = self.leg.dst, self.origin.company
             self._feature = self.owners.feature(company, dst, self.at)
         return self._feature  # type: ignore[return-value]  # False is gone by now
-
-    def _did_of(self, dialled: str) -> Did | None:
-        """Whose number it is, with a prefix for an outside line before it or without one."""
-        found = self.owners.did(dialled, self.at)
-        if found is None:
-            rests = (self.owners.did(rest, self.at) for rest in self._rests(dialled))
-            found = next((did for did in rests if did is not None), None)
-        return found
-
-    def _rests(self, dialled: str) -> Iterator[str]:
-        """What is left without a prefix for an outside line; nobody dials one from outside."""
-        if self.calling.kind is PartyKind.TRUNK:
-            return
-        company = self.calling.company or self.context_company
-        for prefix in self.owners.outside_prefixes(company, self.at):
-            if dialled.startswith(prefix):
-                yield dialled[len(prefix) :]
 
     def _is_noted_before(self) -> bool:
         """What the dialplan noted of a call stays with its channel when that is handed on."""
@@ -215,12 +198,25 @@ class LegView:
         """A company's number where the channel began, or where the dialplan sent it from there."""
         if self.transferrer is not None or self.calling.kind is PartyKind.LOCAL:
             return None
-        for number in self.heard_numbers():
+        found = self._first_did(self.heard_numbers())
+        self.heard_did = found is not None
+        return found
+
+    def _first_did(self, numbers: Iterator[str]) -> Did | None:
+        for number in numbers:
             did = self.owners.did(number, self.at)
             if did is not None:
-                self.heard_did = True
                 return did
         return None
+
+    def _as_dialled(self, number: str) -> Iterator[str]:
+        """As it is, and without the prefix with which a telephone asks for an outside line."""
+        yield number
+        if self.calling.kind is not PartyKind.TRUNK:
+            company = self.calling.company or self.context_company
+            for prefix in self.owners.outside_prefixes(company, self.at):
+                if number.startswith(prefix):
+                    yield number[len(prefix) :]
 
     def heard_numbers(self) -> Iterator[str]:
         """What was called, in the order of the dialplan; nothing of a channel that was called itself."""
@@ -228,8 +224,7 @@ class LegView:
         if channel is None or channel.was_called:
             return
         if channel.keyed:
-            yield channel.keyed
-            yield from self._rests(channel.keyed)
+            yield from self._as_dialled(channel.keyed)
         yield from channel.numbers
         until = self.passed_until
         yield from (place.exten for place in channel.places if place.at <= until and place.exten)

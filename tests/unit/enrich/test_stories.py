@@ -627,6 +627,29 @@ def test_an_agreement_on_forwards_is_none_on_transfers(
     assert ("north", payer, "101") == (found.company, found.bill_to, found.xfer)
 
 
+def test_the_number_of_another_company_keeps_a_call_inside_though_it_was_dialled_as_an_outside_one(
+    directory: Directory,
+) -> None:
+    """Nothing tells of the dialplan's look-up but the Local channel that it led to."""
+    local = "Local/01908555102@public-0000000a"
+    called = leg(
+        "PJSIP/south-101-01",
+        f"{local};1",
+        src="101",
+        dst="901908555102",
+        dcontext="south-in",
+        lastdata="Local/01908555102@public/n",
+    )
+    reached = leg(
+        f"{local};2", "PJSIP/north-102-02", src="101", dst="102", lastdata="PJSIP/north-102"
+    )
+
+    found, _ = decided(directory, called, reached)
+
+    assert (found.direction, found.company, found.target) == ("onnet", "south", "north")
+    assert (found.dial_short, found.dial_full) == ("01908555102", "01908555102")
+
+
 def test_without_a_directory_every_leg_says_so() -> None:
     (found,) = attribute_call([leg("PJSIP/north-101-01")], None)
 
