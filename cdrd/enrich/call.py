@@ -22,7 +22,7 @@ from cdrd.enrich.channels import channel_number, other_half
 from cdrd.enrich.directory import Directory
 from cdrd.enrich.found import Party, PartyKind
 from cdrd.enrich.heard import Heard
-from cdrd.enrich.legview import CONFERENCES, PARKING_APPS, LegView, is_called
+from cdrd.enrich.legview import CALLED_APPS, CONFERENCES, PARKING_APPS, LegView, is_called
 from cdrd.enrich.told import correct, listen
 from cdrd.records import Leg
 
@@ -144,7 +144,7 @@ def _called_and_calling(view: LegView, reached_by: Sequence[LegView]) -> None:
         view.called_by = first
     if leg.lastapp in CONFERENCES or leg.lastapp in PARKING_APPS:
         return
-    if leg.lastapp == "AppDial" and not leg.dstchannel:
+    if leg.lastapp in CALLED_APPS and not leg.dstchannel:
         view.pickup_code = bool(leg.dst)
         view.consulting = not leg.dst
     elif not view.consulting and first.answered and view.at >= first.ended:
@@ -183,7 +183,7 @@ def _follow(chain: list[LegView]) -> None:
         elif talking is not None and _follows(view, talking):
             elsewhere = view.called.base != talking.called.base
             _handed_on(view, talking, attended=elsewhere and _same_command(view, talking))
-        if view.answered and not view.consulting:
+        if view.answered and not view.consulting and not rang_behind(view):
             talking = view
     _answered_for(chain)
     _fetched(chain)
@@ -307,7 +307,7 @@ def _picked_up(
         chain = channels[ringing.leg.uniqueid or "", ringing.leg.channel]
         for view in chain:
             if view is not ringing and view.answered and view.at >= ringing.ended:
-                view.picked = True
+                view.take_the_call()
                 view.transferrer = view.before.transferrer if view.before is not None else None
                 view.moved, view.attended = False, False
                 code.picker = view.called
@@ -322,3 +322,9 @@ def far_leg(view: LegView) -> LegView:
             break
         hop = hop.through
     return hop
+
+
+def rang_behind(view: LegView) -> bool:
+    """Whether the dialplan answered behind a Local channel, and whom it called there did not."""
+    far = far_leg(view)
+    return far is not view and far.leg.dstchannel != "" and not far.answered

@@ -23,7 +23,7 @@ from cdrd.enrich.found import PartyKind
 from cdrd.enrich.heard import Channel, Heard
 from cdrd.enrich.legview import INBOUND, NOBODY_DIALS, ONNET, OUTBOUND, LegView
 from cdrd.enrich.roles import call_legs, is_sent_on, leg_by_itself
-from cdrd.enrich.rules.numbers import is_called_by_program, outside_number
+from cdrd.enrich.rules.numbers import outside_number
 from cdrd.enrich.talk import (
     answered_leg,
     is_answered,
@@ -193,8 +193,9 @@ def _caller(first: LegView) -> str | None:
     if first.calling.kind is PartyKind.LOCAL and first.origin.extension:
         return first.origin.extension
     channel = first.told.channel if first.told is not None else None
-    number = (channel.number if channel is not None else "") or first.leg.src
-    if first.calling.kind is PartyKind.TRUNK and first.owners.did(number, first.at):
+    sent = channel.number if channel is not None and not channel.was_called else ""
+    number = sent or first.leg.src
+    if not sent and first.calling.kind is PartyKind.TRUNK and first.owners.did(number, first.at):
         return None  # what the dialplan shows of ours, not who called
     return None if number.strip().lower() in _WITHHELD else number
 
@@ -232,7 +233,7 @@ def _direction(views: list[LegView]) -> CallDirection | None:
     came_in = went_out = is_known = False
     for view in views:
         direction = _attribution(view).direction
-        came_in = came_in or direction is INBOUND or _came_by_trunk(view)
+        came_in = came_in or direction is INBOUND or _called_in(view)
         went_out = went_out or direction is OUTBOUND
         is_known = is_known or direction is not None
     if went_out:
@@ -242,10 +243,11 @@ def _direction(views: list[LegView]) -> CallDirection | None:
     return CallDirection.INTERNAL if is_known else None
 
 
-def _came_by_trunk(view: LegView) -> bool:
-    """Even where the leg is an own call: DISA, or a number that leads outside."""
-    called_in = view.calling.kind is PartyKind.TRUNK and view.called_by is None
-    return called_in and not is_called_by_program(view)
+def _called_in(view: LegView) -> bool:
+    """Somebody who came in by a trunk, and whose call went out again: by a PIN, or straight on."""
+    channel = view.told.channel if view.told is not None else None
+    was_called = view.called_by is not None or (channel is not None and channel.was_called)
+    return view.calling.kind is PartyKind.TRUNK and not was_called
 
 
 def _end_reason(views: list[LegView], last: LegView) -> EndReason | None:
@@ -279,8 +281,11 @@ def _failed_with(views: list[LegView]) -> int:
 
 def _queue(views: list[LegView], heard: Heard, answered_first: LegView | None) -> str | None:
     """The one in which somebody answered, else the last."""
-    if answered_first is not None and (name := _queue_of(answered_first.leg)):
-        return name
+    view = answered_first
+    while view is not None:
+        if name := _queue_of(view.leg):
+            return name
+        view = view.dialler
     names = [_queue_of(view.leg) for view in views]
     started = [one for channel in heard.channels.values() for one in channel.started]
     names += [one.data.partition(",")[0] for one in sorted(started) if one.app == "queue"]
@@ -293,7 +298,7 @@ def _queue_of(leg: Leg) -> str:
 
 
 def _trunk_in(first: LegView) -> str | None:
-    if first.calling.kind is PartyKind.TRUNK:
+    if _called_in(first):
         return first.calling.trunk
     told = _attribution(first)
     return told.trunk if told.direction is INBOUND else None

@@ -21,6 +21,7 @@ ONNET: Final = Direction.ONNET
 UNSTORED: Final = AcctId(0)
 """The acctid that stands for a leg that is not stored."""
 DIALLING_APPS: Final = frozenset({"Dial", "RetryDial"})
+CALLED_APPS: Final = frozenset({"AppDial", "AppQueue"})
 CONFERENCES: Final = frozenset({"ConfBridge", "MeetMe", "Konference"})
 PARKING_APPS: Final = frozenset({"Park", "ParkAndAnnounce", "ParkedCall"})
 NOBODY_DIALS: Final = frozenset({"", "s", "t", "i", "h", "a", "o", "e", "T", "~~s~~", "failed"})
@@ -29,7 +30,7 @@ NOBODY_DIALS: Final = frozenset({"", "s", "t", "i", "h", "a", "o", "e", "T", "~~
 
 def is_called(leg: Leg) -> bool:
     """Whether it is the leg of a channel that Dial() or Queue() called, and not that of a pick-up code."""
-    return leg.lastapp == "AppQueue" or (leg.lastapp == "AppDial" and not leg.dst)
+    return leg.lastapp in CALLED_APPS and not leg.dst
 
 
 class Origin:
@@ -110,6 +111,8 @@ class LegView:
     picked = False
     pickup_code = False
     picker: Party | None = None
+    took = False
+    """It reached who picked the call up."""
     answered_for: LegView | None = None
     """Of several telephones that rang, the leg of the one that answered."""
 
@@ -168,15 +171,15 @@ class LegView:
 
     @property
     def did(self) -> Did | None:
-        """The public number by which it came in: what was sent, what the dialplan noted, else dst."""
+        """The public number by which it came in: what was sent, what the dialplan noted, else dst.
+
+        Of a caller who was let in to dial on: the number that was dialled then.
+        """
         if self._did is False:
-            found = self._heard_did() if self.told is not None else None
-            noted = None if self._is_noted_before() else self.noted_number
-            if found is None and noted:
-                found = self.owners.did(noted, self.at)
-            if found is None and self.leg.dst and not self.attended:
-                found = self._first_did(self._as_dialled(self.leg.dst))
-            self._did = found
+            if self._is_dialled_on():
+                self._did = self._dialled_did() or self._noted_did() or self._heard_did()
+            else:
+                self._did = self._heard_did() or self._noted_did() or self._dialled_did()
         return self._did  # type: ignore[return-value]  # False is gone by now
 
     @property
@@ -187,6 +190,26 @@ class LegView:
             self._feature = self.owners.feature(company, dst, self.at)
         return self._feature  # type: ignore[return-value]  # False is gone by now
 
+    def _is_dialled_on(self) -> bool:
+        """Whether it is for what was dialled after DISA() had let the caller in."""
+        if self.calling.kind is not PartyKind.TRUNK or not self.dialled.targets:
+            return False
+        if self.noted_auth is not None:
+            return True
+        channel = self.told.channel if self.told is not None else None
+        if channel is None:
+            return False
+        return any(s.app == "disa" and s.at <= self.passed_until for s in channel.started)
+
+    def _noted_did(self) -> Did | None:
+        number = None if self._is_noted_before() else self.noted_number
+        return self.owners.did(number, self.at) if number else None
+
+    def _dialled_did(self) -> Did | None:
+        if not self.leg.dst or self.attended or self.overwritten:
+            return None
+        return self._first_did(self._as_dialled(self.leg.dst))
+
     def _is_noted_before(self) -> bool:
         """What the dialplan noted of a call stays with its channel when that is handed on."""
         before = self.before
@@ -196,7 +219,9 @@ class LegView:
 
     def _heard_did(self) -> Did | None:
         """A company's number where the channel began, or where the dialplan sent it from there."""
-        if self.transferrer is not None or self.calling.kind is PartyKind.LOCAL:
+        if self.told is None or self.transferrer is not None:
+            return None
+        if self.calling.kind is PartyKind.LOCAL:
             return None
         found = self._first_did(self.heard_numbers())
         self.heard_did = found is not None
@@ -212,11 +237,12 @@ class LegView:
     def _as_dialled(self, number: str) -> Iterator[str]:
         """As it is, and without the prefix with which a telephone asks for an outside line."""
         yield number
-        if self.calling.kind is not PartyKind.TRUNK:
-            company = self.calling.company or self.context_company
-            for prefix in self.owners.outside_prefixes(company, self.at):
-                if number.startswith(prefix):
-                    yield number[len(prefix) :]
+        if self.calling.kind is PartyKind.TRUNK and not self._is_dialled_on():
+            return
+        company = self.calling.company or self.context_company
+        for prefix in self.owners.outside_prefixes(company, self.at):
+            if number.startswith(prefix):
+                yield number[len(prefix) :]
 
     def heard_numbers(self) -> Iterator[str]:
         """What was called, in the order of the dialplan; nothing of a channel that was called itself."""
@@ -305,7 +331,7 @@ class LegView:
         leg = self.leg
         if self.pickup_code:
             return True
-        if leg.lastapp != "AppDial" or leg.dstchannel or not leg.dst:
+        if leg.lastapp not in CALLED_APPS or leg.dstchannel or not leg.dst:
             return False
         feature = self.owners.feature(self.calling.company, leg.dst, self.at)
         return feature is not None and feature.name == "pickup"
@@ -314,3 +340,10 @@ class LegView:
     def replaced(self) -> bool:
         """The channel reached is none of those that were dialled."""
         return is_replaced(self.dialled, self.called.base)
+
+    def take_the_call(self) -> None:
+        """Who picked the call up was reached, instead of the telephone that rang."""
+        self.picked = self.took = True
+        dialler = self.dialler
+        if dialler is not None and dialler.through is not None and dialler.through.picked:
+            dialler.through = self

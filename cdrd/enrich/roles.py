@@ -115,7 +115,7 @@ def _handed_on(view: LegView, after: LegView) -> EndReason | None:
     """What ended the leg, where one that goes on tells."""
     if not is_answered(view) and after.at - view.ended <= _AT_ONCE:
         return _taken(view, after)
-    if after.parked and not view.parked:
+    if view.answered and after.parked and not view.parked:
         return EndReason.REFERRED
     if not (view.answered and after.moved):
         return None
@@ -131,7 +131,7 @@ def _taken(view: LegView, after: LegView) -> EndReason | None:
     """A telephone that rang: another one took the call, or it sent the call on."""
     pickup = after.told.pickup if after.told is not None else None
     rang_here = pickup is None or pickup.rang == view.leg.dstchannel
-    if after.picked and after.replaced and rang_here:
+    if after.picked and (after.took or after.replaced) and rang_here:
         return EndReason.REPLACED
     by = after.forwarder.base if after.forwarder is not None else None
     return EndReason.REDIRECTED if by in ("", view.called.base) else None

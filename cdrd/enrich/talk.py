@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from cdrd.calls import made
-from cdrd.enrich.call import far_leg
+from cdrd.enrich.call import far_leg, rang_behind
 from cdrd.enrich.found import PartyKind
 from cdrd.enrich.heard import Connected, Heard
 from cdrd.enrich.legview import CONFERENCES, LegView
@@ -60,9 +60,10 @@ def is_answered(view: LegView) -> bool:
     rang = (
         pickup.rang == view.leg.dstchannel
         if pickup is not None
-        else view.picked and not view.replaced
+        else view.picked and not (view.took or view.replaced)
     )
-    return view.answered and not rang and not _is_too_late(view) and not _is_the_callers(view)
+    in_vain = rang or rang_behind(view) or _is_too_late(view) or _is_the_callers(view)
+    return view.answered and not in_vain
 
 
 def _is_too_late(view: LegView) -> bool:

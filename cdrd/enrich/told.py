@@ -111,9 +111,9 @@ def _transfer(transfer: Transfer, chains: _Chains, heard: Heard) -> None:
         consultation.consulting = True
     for name in transfer.transferees:
         chain = chains.get(name, ())
-        talking = [view for view in chain if unmasked(view.leg.dstchannel) == transfer.by]
+        talking = _talking(chain, transfer)
         for number, view in enumerate(_following(chain, transfer, transfer.by)):
-            _moved_on(view, transfer, talking[-1] if talking else None)
+            _moved_on(view, transfer, talking)
             view.moved = number == 0
             view.consultation = consultation or view.consultation
             if view.told is not None and transfer.second not in ("", transfer.by):
@@ -127,6 +127,16 @@ def _transfer(transfer: Transfer, chains: _Chains, heard: Heard) -> None:
             _moved_on(view, transfer, None)
             view.moved = True
             view.consultation = consultation or view.consultation
+
+
+def _talking(chain: Sequence[LegView], transfer: Transfer) -> LegView | None:
+    """The leg to the transferrer, whose dst may be where a blind transfer went."""
+    talking = [view for view in chain if unmasked(view.leg.dstchannel) == transfer.by]
+    if not talking:
+        return None
+    if not transfer.attended and talking[-1].leg.dst == transfer.exten != "":
+        talking[-1].overwritten = True
+    return talking[-1]
 
 
 def _moved_on(view: LegView, transfer: Transfer, talking: LegView | None) -> None:
@@ -189,6 +199,7 @@ def _picked_from(chain: Sequence[LegView], rang: LegView, pickup: Pickup) -> Non
     for view in chain:
         if unmasked(view.leg.dstchannel) == pickup.by:
             _picked(view, pickup)
+            view.take_the_call()
             if view.moved and (view.told is None or view.told.transfer is None):
                 view.transferrer = view.before.transferrer if view.before is not None else None
                 view.moved, view.attended = False, False

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import cache
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -58,8 +59,9 @@ def directory(capture: str = "main") -> Directory:
 
 
 def _rows(path: Path) -> Iterator[list[str]]:
-    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-        yield from csv.reader(file)
+    packed = path.with_name(f"{path.name}.gz")
+    data = gzip.decompress(packed.read_bytes()) if packed.exists() else path.read_bytes()
+    yield from csv.reader(TextIOWrapper(BytesIO(data), "utf-8", "surrogateescape", newline=""))
 
 
 def _leg(row: dict[str, str], zone: ZoneInfo, acctid: int) -> Leg:
@@ -105,8 +107,9 @@ def master_legs(capture: str) -> Sequence[Leg]:
     zone = ZoneInfo(MASTER_ZONES.get(capture, "America/New_York"))
     folder = CAPTURES / capture / "cdr-csv"
     rotated = ("renamed-1", "renamed-2", "copied-1", "copied-2")
-    files = [folder / f"Master.csv.{name}" for name in rotated] + [folder / "Master.csv"]
-    rows = [row for file in files if file.exists() for row in _rows(file)]
+    earlier = (folder / f"Master.csv.{name}" for name in rotated)
+    files = [*(file for file in earlier if file.exists()), folder / "Master.csv"]
+    rows = [row for file in files for row in _rows(file)]
     return [_leg(dict(zip(MASTER, row, strict=False)), zone, n) for n, row in enumerate(rows, 1)]
 
 

@@ -323,7 +323,8 @@ def ringing_event(view: LegView) -> str | None:
 )
 def another_s_command_event(view: LegView) -> str | None:
     """Who joined another one into a conference or a queue leaves a row with that one's command."""
-    return UNKNOWABLE if view.swapped else None
+    found = view.dialled.targets and view.leg.dstchannel
+    return UNKNOWABLE if view.swapped and not found else None
 
 
 @rule(

@@ -51,6 +51,8 @@ def number_in_full(view: LegView) -> str | None:
     number = outside_number(view)
     if number is None and not view.attended and view.leg.lastapp != "Queue":  # whose dst is its own
         number = without_prefix(view)
+        if number and not is_public(view, number):
+            return UNKNOWABLE  # of the dialplan's own, which knows what it called
     return dialling_of_leg(view).written(number) if number else UNKNOWABLE
 
 
@@ -77,7 +79,7 @@ def number_called_in_full(view: LegView) -> str | None:
     number = view.noted_number or ("" if view.overwritten else view.leg.dst)
     if view.direction is INBOUND:
         return dialling_of_leg(view).written(number) if is_public(view, number) else UNKNOWABLE
-    return None
+    return UNKNOWABLE if view.overwritten else None
 
 
 @rule("neither a conference nor the own mailbox is a number")

@@ -20,6 +20,7 @@ from cdrd.enrich.rules.by_event import (
 from cdrd.enrich.rules.evidence import dst_is_number
 from cdrd.enrich.rules.numbers import (
     UNKNOWABLE,
+    as_keyed,
     fetched,
     for_its_dialler,
     goes_outside,
@@ -68,8 +69,10 @@ def keyed_to_consult(view: LegView) -> str | None:
 @rule("the endpoint in lastdata, since dst is that of the transfer after it", only="linked")
 def keyed_before_transfer(view: LegView) -> str | None:
     """The dst of a leg before a blind transfer is not its own."""
-    if not view.overwritten:
+    if not view.overwritten or (view.direction is ONNET and view.did is not None):
         return None
+    if view.direction is ONNET:
+        return UNKNOWABLE  # a number of the other company, of which it is not known which
     extension = _rung(view) if view.picked else view.reached.extension if view.reached else None
     if extension is None or extension == view.leg.dst or len(view.dialled.targets) != 1:
         return None if extension == view.leg.dst else UNKNOWABLE
@@ -100,8 +103,7 @@ def number_keyed(view: LegView) -> str | None:
     """Another company's number, whose dialplan has put its extension into dst."""
     if view.did is None:
         return None
-    noted = view.noted_number
-    return view.did.number if noted else without_prefix(view)
+    return view.did.number if view.noted_number else without_prefix(view)
 
 
 @rule("the extension that {did} leads to", directions=(INBOUND,))
@@ -120,7 +122,7 @@ def keyed_number(view: LegView) -> str | None:
     """The plain case."""
     if view.direction is INBOUND and view.did is None and is_public(view, view.leg.dst):
         return UNKNOWABLE
-    return view.keyed
+    return as_keyed(view, view.keyed) if view.keyed else None
 
 
 @rule("the extension that was reached, since dst is the dialplan's own")

@@ -49,10 +49,22 @@ def _owns_a_part(view: LegView, company: CompanyId) -> bool:
 
 
 def _called_by_number(view: LegView, company: CompanyId) -> bool:
-    """Whether a telephone called the company's public number: its dialplan gives those calls its code."""
-    if view.calling.kind is not PartyKind.UNLISTED or view.did is None:
+    """Whether a telephone called the company's public number: its dialplan gives those calls its code.
+
+    Where a transfer wrote over the number, another company's telephone did.
+    """
+    if view.calling.kind is not PartyKind.UNLISTED or from_outside(view):
         return False
-    return view.did.company == company and not from_outside(view)
+    if view.did is None:
+        return lost_its_number(view, company)
+    return view.did.company == company
+
+
+def lost_its_number(view: LegView, company: CompanyId) -> bool:
+    """Whether a transfer wrote over what a telephone called, which has an extension that others have."""
+    src = view.leg.src
+    is_another_s = not view.owns(company, src) and view.owners.extension_owners(src, view.at)
+    return view.overwritten and bool(is_another_s)
 
 
 def local_company(view: LegView) -> CompanyId | None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from cdrd.enrich.found import Party, PartyKind
 from cdrd.enrich.legview import DIALLING_APPS, LegView, Origin
 from cdrd.enrich.rules import rule
 from cdrd.enrich.rules.evidence import believed_account, dst_is_number, local_company
 from cdrd.records import CompanyId
+
+_OUTSIDE: Final = (PartyKind.TRUNK,)
 
 
 @rule("a telephone picked the call up with {dst}", called=(PartyKind.NOBODY,))
@@ -79,6 +83,21 @@ def _called_extension(dialler: LegView) -> tuple[CompanyId | None, str | None]:
     if did is not None and did.extension and dst_is_number(dialler):
         return did.company, did.extension
     return None, None
+
+
+@rule("somebody else called {company}, whose dialplan sent the call outside", called=_OUTSIDE)
+def sent_outside(view: LegView) -> Origin | None:
+    """A group or a queue with numbers outside: the way out is theirs, whoever called them."""
+    company, dialler = view.context_company, view.dialler
+    caller = dialler.origin.company if dialler is not None else view.calling.company
+    if company in (None, caller) or view.calling.kind is PartyKind.TRUNK:
+        return None
+    if view.transferrer is not None or (dialler is not None and dialler.consulting):
+        return None
+    called = dialler.reached if dialler is not None else view.did
+    if called is None or called.company != company:
+        return None
+    return Origin(inside=True, company=company)
 
 
 @rule(

@@ -89,7 +89,8 @@ def without_prefix(view: LegView) -> str | None:
 def as_keyed(view: LegView, keyed: str) -> str:
     """What a telephone keyed: a feature code as it is, an outside number without the prefix for a line."""
     if not goes_outside(view) and view.direction is not ONNET:
-        return keyed
+        own = (rest for rest in _rests(view, keyed) if view.owners.did(rest, view.at))
+        return next(own, keyed)  # a public number of the own company stays inside
     rest = _stripped(view, keyed)
     dst, number = view.leg.dst, outside_number(view)
     if rest != keyed or number is None or not 0 < len(keyed) - len(dst) <= _LONGEST_PREFIX:

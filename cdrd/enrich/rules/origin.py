@@ -2,7 +2,8 @@
 
 The order of evidence, the hardest to forge first:
 
-1. what happened in the call: a pick-up, a transfer, a forward, a Local channel dialled by another leg;
+1. what happened in the call: a pick-up, a transfer, a forward, a number whose dialplan sent the call out
+   again, a Local channel dialled by another leg;
 2. the PIN that the dialplan accepted;
 3. the endpoint of the calling channel: Asterisk names the channel, no caller and no dialplan does
    (a telephone that no pattern covers is known by its name, where that is an extension of one company only);
@@ -42,6 +43,7 @@ from cdrd.enrich.rules.evidence import (
     endpoint_name,
     from_outside,
     local_company,
+    lost_its_number,
 )
 from cdrd.enrich.rules.happened import (
     called_outside,
@@ -49,6 +51,7 @@ from cdrd.enrich.rules.happened import (
     forwarder,
     originated,
     picked_up_by,
+    sent_outside,
     transferrer,
 )
 
@@ -185,7 +188,9 @@ def _caller(view: LegView, named: str | None) -> str | None:
 def context(view: LegView) -> Origin | None:
     """Weaker than it looks: a call to another company's number ends up in that company's context."""
     company = view.context_company
-    if company is None or (view.calling.kind is PartyKind.UNLISTED and view.did is not None):
+    if company is None:
+        return None
+    if view.calling.kind is PartyKind.UNLISTED and (view.did or lost_its_number(view, company)):
         return None
     return Origin(inside=not from_outside(view), company=company)
 
@@ -233,6 +238,7 @@ ORIGIN_RULES: Final[Rules[Origin]] = Rules(
     called_outside,
     forward_event,
     forwarder,
+    sent_outside,
     caller_of_local_channel,
     originated,
     pin,
@@ -264,6 +270,8 @@ def calling_number(view: LegView) -> str | None:
         return None
     if view.rowless and view.replaced:
         return None
+    if view.calling.company not in (None, view.origin.company):
+        return None  # another company's, whose call it sends outside
     if view.calling.kind is PartyKind.LOCAL and not _own_number(view):
         return None
     for number in (view.leg.src, endpoint_name(view)):

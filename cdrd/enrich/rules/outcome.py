@@ -186,8 +186,9 @@ def parked(view: LegView) -> bool | None:
 
 @rule("the call was picked up by another telephone than it rang at", only="linked")
 def picked_up(view: LegView) -> bool | None:
-    """Every leg of a call that was picked up."""
-    return True if view.picked else None
+    """Every leg of a call that was picked up, and what led to it by a Local channel."""
+    behind = view.through
+    return True if view.picked or (behind is not None and behind.picked) else None
 
 
 @rule("{dst} is a code for picking up", called=(PartyKind.NOBODY,))

@@ -243,9 +243,9 @@ def own_company(view: LegView) -> Reached | None:
 
 
 REACHED_RULES: Final[Rules[Reached]] = Rules(
-    conference,
     handed_on_outside,
     called_by_program,
+    conference,
     handed_to_local_channel,
     callers_joined,
     sent_on,

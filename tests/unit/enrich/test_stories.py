@@ -176,7 +176,7 @@ def test_a_transfer_between_companies_is_paid_by_the_transferrers(directory: Dir
     before, after = decided(directory, first, second)
 
     assert (before.direction, before.company, before.target) == ("onnet", "south", "north")
-    assert (before.dial_short, before.bill_to) == ("101", "south")
+    assert (before.dial_short, before.bill_to) == ("01908555101", "south")
     assert (after.direction, after.company, after.bill_to) == ("outbound", "north", "north")
     assert (after.src_ext, after.dial_short, after.dial_full) == (
         "101",
@@ -648,6 +648,25 @@ def test_the_number_of_another_company_keeps_a_call_inside_though_it_was_dialled
 
     assert (found.direction, found.company, found.target) == ("onnet", "south", "north")
     assert (found.dial_short, found.dial_full) == ("01908555102", "01908555102")
+
+
+def test_whoever_calls_a_company_pays_not_for_its_way_out(directory: Directory) -> None:
+    """South calls north's number, where a telephone and a number outside ring together."""
+    call = {
+        "src": "101",
+        "dst": "180",
+        "dcontext": "north-in",
+        "lastdata": "PJSIP/north-102&PJSIP/07700900123@carrier",
+        "userfield": "did:01908555102",
+    }
+    rang = leg("PJSIP/south-101-01", "PJSIP/north-102-02", rang=True, **call)
+    answered = leg("PJSIP/south-101-01", "PJSIP/carrier-03", **call)
+
+    inside, outside = decided(directory, rang, answered)
+
+    assert (inside.direction, inside.company, inside.target) == ("onnet", "south", "north")
+    assert (outside.direction, outside.company, outside.bill_to) == ("outbound", "north", "north")
+    assert (outside.src_ext, outside.dial_full) == (None, "07700900123")
 
 
 def test_without_a_directory_every_leg_says_so() -> None:

@@ -1,0 +1,147 @@
+"""Calls in which several things happen one after the other, against what they were meant to be."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from typing import Any, NamedTuple
+
+import pytest
+from support.truth import CAPTURES, INPUTS, PROPERTIES, agrees, calls, custom_legs, directory
+
+from cdrd.calls import CallRecord
+from cdrd.enrich.deciding import decide_call
+from cdrd.enrich.story import explain
+from cdrd.records import AcctId, Attribution
+
+CAPTURE = "combined"
+EXACT = [kind for kind in INPUTS if kind.endswith("cel")]
+
+
+class Miss(NamedTuple):
+    """A property of a scenario's leg, or call, that is not decided as it was meant."""
+
+    scenario: str
+    property: str
+
+
+class Compared(NamedTuple):
+    """A property as it was meant, and as it was decided."""
+
+    miss: Miss
+    expected: Any
+    decided: Any
+
+    @property
+    def agrees(self) -> bool:
+        return agrees(self.expected, self.decided, self.miss.property)
+
+
+class Decisions(NamedTuple):
+    """What was decided of the capture."""
+
+    legs: dict[AcctId | None, Attribution]
+    calls: dict[str | None, CallRecord]
+    """By the names of its channels."""
+
+
+def _all(scenarios: str, properties: str) -> set[Miss]:
+    return {Miss(s, p) for s in scenarios.split() for p in properties.split()}
+
+
+CALLED_BY_PROGRAM = _all(
+    "conference_dials_out@acme conference_dials_out@globex", "target direction"
+)
+"""Whom a program calls into a conference looks like one who called in."""
+
+PIN_IN_NO_ROW = _all("disa_onnet@globex", "company bill_to direction dial_short trunk")
+"""The company called notes its number in place of the PIN; an account code alone is not believed."""
+
+OTHER_DIALLED = _all("semi_attended_out@acme semi_attended_out@globex", "dial_short")
+"""Joined while it rang, the row of the consultation has the dst of the caller."""
+
+GUESSED_WRONG = CALLED_BY_PROGRAM | PIN_IN_NO_ROW | OTHER_DIALLED
+"""Where records alone lead astray."""
+
+
+@cache
+def _scenarios() -> list[dict[str, Any]]:
+    with (CAPTURES / CAPTURE / "scenarios.jsonl").open(encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
+@cache
+def _decided(kind: str) -> Decisions:
+    found = Decisions({}, {})
+    for call in calls(CAPTURE, kind):
+        decided = decide_call(call.legs, directory(), call.events)
+        assert decided.record is not None
+        found.legs.update({a.acctid: a for a in decided.attributions})
+        names = {*decided.record.linkedids, *(leg.uniqueid for leg in call.legs)}
+        found.calls.update(dict.fromkeys(names, decided.record))
+    return found
+
+
+def _compared_legs(kind: str) -> Iterator[Compared]:
+    ids = {(leg.uniqueid, leg.sequence): leg.acctid for leg in custom_legs(CAPTURE)}
+    for scenario in _scenarios():
+        for told in scenario["legs"]:
+            for uniqueid, sequence in told["of"]:
+                attribution = _decided(kind).legs[ids[uniqueid, sequence]]
+                for name, expected in told["expected"].items():
+                    value = getattr(attribution, name)
+                    yield Compared(_miss(scenario, name), expected, value)
+
+
+def _compared_calls(kind: str) -> Iterator[Compared]:
+    for scenario in _scenarios():
+        for told in scenario["calls"]:
+            record = _decided(kind).calls[told["first"]]
+            for name, expected in told.items():
+                if name != "first":
+                    yield Compared(_miss(scenario, name), expected, getattr(record, name))
+
+
+def _miss(scenario: dict[str, Any], name: str) -> Miss:
+    return Miss(scenario["name"], name)
+
+
+@pytest.mark.parametrize("kind", EXACT)
+def test_each_leg_is_decided_as_it_was_meant(kind: str) -> None:
+    """Every property of which the truth speaks; the table says how many those are."""
+    compared = list(_compared_legs(kind))
+    spoken = Counter(one.miss.property for one in compared)
+    print(f"\n{kind}: " + " ".join(f"{name} {spoken[name]}" for name in PROPERTIES))
+
+    assert [one for one in compared if not one.agrees] == []
+
+
+@pytest.mark.parametrize("kind", EXACT)
+def test_each_call_is_as_a_whole_what_it_was_meant_to_be(kind: str) -> None:
+    assert [one for one in _compared_calls(kind) if not one.agrees] == []
+
+
+@pytest.mark.parametrize("kind", [kind for kind in INPUTS if kind not in EXACT])
+def test_records_alone_lead_astray_only_where_they_contradict_what_happened(kind: str) -> None:
+    """What they cannot tell is left empty, but for this list, which is not longer than needed."""
+    wrong = {
+        one.miss
+        for one in _compared_legs(kind)
+        if not one.agrees and one.decided not in (None, False)
+    }
+
+    assert wrong == GUESSED_WRONG
+
+
+@pytest.mark.parametrize("kind", INPUTS)
+def test_every_leg_has_its_company_and_its_story(kind: str) -> None:
+    for call in calls(CAPTURE, kind):
+        for leg in call.legs:
+            attribution = _decided(kind).legs[leg.acctid]
+            told = list(explain(leg, call.legs, attribution, directory(), call.events))
+
+            assert attribution.company is not None
+            assert attribution.bill_to is not None
+            assert [line for line in told if "(no " in line] == []
