@@ -179,7 +179,8 @@ class LegView:
             if self._is_dialled_on():
                 self._did = self._dialled_did() or self._noted_did() or self._heard_did()
             else:
-                self._did = self._heard_did() or self._noted_did() or self._dialled_did()
+                found = self._heard_did() if self.told is not None else None
+                self._did = found or self._noted_did() or self._dialled_did()
         return self._did  # type: ignore[return-value]  # False is gone by now
 
     @property
@@ -202,13 +203,20 @@ class LegView:
         return any(s.app == "disa" and s.at <= self.passed_until for s in channel.started)
 
     def _noted_did(self) -> Did | None:
-        number = None if self._is_noted_before() else self.noted_number
-        return self.owners.did(number, self.at) if number else None
+        number = self.noted_number
+        if not number or self._is_noted_before():
+            return None
+        return self.owners.did(number, self.at)
 
     def _dialled_did(self) -> Did | None:
-        if not self.leg.dst or self.attended or self.overwritten:
+        dst = self.leg.dst
+        if not dst or self.attended or self.overwritten:
             return None
-        return self._first_did(self._as_dialled(self.leg.dst))
+        found = self.owners.did(dst, self.at)
+        if found is None:
+            for rest in self._without_prefix(dst):
+                found = found or self.owners.did(rest, self.at)
+        return found
 
     def _is_noted_before(self) -> bool:
         """What the dialplan noted of a call stays with its channel when that is handed on."""
@@ -219,30 +227,22 @@ class LegView:
 
     def _heard_did(self) -> Did | None:
         """A company's number where the channel began, or where the dialplan sent it from there."""
-        if self.told is None or self.transferrer is not None:
+        if self.transferrer is not None or self.calling.kind is PartyKind.LOCAL:
             return None
-        if self.calling.kind is PartyKind.LOCAL:
-            return None
-        found = self._first_did(self.heard_numbers())
-        self.heard_did = found is not None
-        return found
-
-    def _first_did(self, numbers: Iterator[str]) -> Did | None:
-        for number in numbers:
+        for number in self.heard_numbers():
             did = self.owners.did(number, self.at)
             if did is not None:
+                self.heard_did = True
                 return did
         return None
 
-    def _as_dialled(self, number: str) -> Iterator[str]:
-        """As it is, and without the prefix with which a telephone asks for an outside line."""
-        yield number
+    def _without_prefix(self, number: str) -> list[str]:
+        """What is left without the prefix with which a telephone asks for an outside line."""
         if self.calling.kind is PartyKind.TRUNK and not self._is_dialled_on():
-            return
+            return []
         company = self.calling.company or self.context_company
-        for prefix in self.owners.outside_prefixes(company, self.at):
-            if number.startswith(prefix):
-                yield number[len(prefix) :]
+        prefixes = self.owners.outside_prefixes(company, self.at)
+        return [number[len(prefix) :] for prefix in prefixes if number.startswith(prefix)]
 
     def heard_numbers(self) -> Iterator[str]:
         """What was called, in the order of the dialplan; nothing of a channel that was called itself."""
@@ -250,7 +250,8 @@ class LegView:
         if channel is None or channel.was_called:
             return
         if channel.keyed:
-            yield from self._as_dialled(channel.keyed)
+            yield channel.keyed
+            yield from self._without_prefix(channel.keyed)
         yield from channel.numbers
         until = self.passed_until
         yield from (place.exten for place in channel.places if place.at <= until and place.exten)

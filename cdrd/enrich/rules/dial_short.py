@@ -122,7 +122,8 @@ def keyed_number(view: LegView) -> str | None:
     """The plain case."""
     if view.direction is INBOUND and view.did is None and is_public(view, view.leg.dst):
         return UNKNOWABLE
-    return as_keyed(view, view.keyed) if view.keyed else None
+    keyed = view.keyed
+    return keyed if keyed is None or view.did is None else as_keyed(view, keyed)
 
 
 @rule("the extension that was reached, since dst is the dialplan's own")
