@@ -202,6 +202,12 @@ class LegView:
             return False
         return any(s.app == "disa" and s.at <= self.passed_until for s in channel.started)
 
+    @property
+    def let_in_by(self) -> CompanyId | None:
+        """Whose number the caller had called before DISA(), as events say."""
+        found = self._heard_did() if self.told is not None and self._is_dialled_on() else None
+        return found.company if found is not None else None
+
     def _noted_did(self) -> Did | None:
         number = self.noted_number
         if not number or self._is_noted_before():

@@ -202,6 +202,7 @@ def let_through_event(view: LegView) -> Origin | None:
     entry = view.owners.context(name, view.at)
     account = believed_account(view)
     company = (entry.company if entry else None) or (account.company if account else None)
+    company = company or view.let_in_by
     if company is None:
         return None
     return Origin(inside=True, company=company, extension=pin_owner_event.decide(view))

@@ -63,7 +63,8 @@ def pin(view: LegView) -> Origin | None:
     if auth is None:
         return None
     account = believed_account(view)
-    claims = (view.calling.company, view.context_company, account.company if account else None)
+    coded = account.company if account else None
+    claims = (view.calling.company, view.let_in_by, view.context_company, coded)
     companies = [company for company in claims if company]
     owner = next((company for company in companies if view.owns(company, auth)), None)
     company = owner or next(iter(companies), None)

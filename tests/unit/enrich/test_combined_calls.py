@@ -9,11 +9,24 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import pytest
-from support.truth import CAPTURES, INPUTS, PROPERTIES, agrees, calls, custom_legs, directory
+from support.truth import (
+    CAPTURES,
+    COMPANIES,
+    INPUTS,
+    PROPERTIES,
+    agrees,
+    calls,
+    custom_legs,
+    directory,
+)
 
 from cdrd.calls import CallRecord
+from cdrd.enrich.attribution import attribute_call
+from cdrd.enrich.companies import load_companies
 from cdrd.enrich.deciding import decide_call
+from cdrd.enrich.directory import Directory
 from cdrd.enrich.story import explain
+from cdrd.owners import DirectoryVersion, EntryKind
 from cdrd.records import AcctId, Attribution
 
 CAPTURE = "combined"
@@ -133,6 +146,22 @@ def test_records_alone_lead_astray_only_where_they_contradict_what_happened(kind
     }
 
     assert wrong == GUESSED_WRONG
+
+
+def test_who_is_let_in_to_dial_on_is_known_by_the_number_called_first() -> None:
+    """Where the directory lists no contexts, and the PIN's extension is one of both companies."""
+    version = load_companies(COMPANIES).as_version(1)
+    entries = [entry for entry in version.entries if entry.kind is not EntryKind.CONTEXT]
+    without = Directory.compile(DirectoryVersion(1, version.companies, entries))
+    let_in = {s["calls"][0]["first"]: s["name"] for s in _scenarios() if "disa" in s["name"]}
+    found = {
+        (let_in[call.legs[0].linkedid], attribution.bill_to)
+        for call in calls(CAPTURE, "cdr_custom and cel")
+        if call.legs[0].linkedid in let_in
+        for attribution in attribute_call(call.legs, without, call.events)
+    }
+
+    assert found == {(name, name.partition("@")[2]) for name in let_in.values()}
 
 
 @pytest.mark.parametrize("kind", INPUTS)
