@@ -244,9 +244,10 @@ class LegView:
 
     def _without_prefix(self, number: str) -> list[str]:
         """What is left without the prefix with which a telephone asks for an outside line."""
-        if self.calling.kind is PartyKind.TRUNK and not self._is_dialled_on():
+        by = self.transferrer or self.calling
+        if by.kind is PartyKind.TRUNK and not self._is_dialled_on():
             return []
-        company = self.calling.company or self.context_company
+        company = by.company or self.context_company
         prefixes = self.owners.outside_prefixes(company, self.at)
         return [number[len(prefix) :] for prefix in prefixes if number.startswith(prefix)]
 

@@ -669,6 +669,30 @@ def test_whoever_calls_a_company_pays_not_for_its_way_out(directory: Directory) 
     assert (outside.src_ext, outside.dial_full) == (None, "07700900123")
 
 
+def test_a_caller_from_outside_is_handed_on_to_another_companys_number_and_stays_inside(
+    tmp_path: Path,
+) -> None:
+    """It is the prefix of the company that hands on, not that of the PBX, which it keyed."""
+    text = COMPANIES.replace(
+        "    contexts: [south-*]", "    contexts: [south-*]\n    outside_prefixes: ['0']"
+    )
+    come = {"src": "01632960777", "dst": "001908555102", "dcontext": "south-in"}
+    talk = leg("PJSIP/carrier-01", "PJSIP/south-101-02", lastdata="PJSIP/south-101", **come)
+    moved = leg(
+        "PJSIP/carrier-01",
+        "Local/01908555102@public-0000000a;1",
+        lastdata="Local/01908555102@public/n",
+        start=10,
+        end=20,
+        **come,
+    )
+
+    _, found = attribute_call([talk, moved], compiled(text, tmp_path))
+
+    assert (found.direction, found.company, found.target) == ("onnet", "south", "north")
+    assert (found.bill_to, found.xfer, found.dial_full) == ("south", "101", "01908555102")
+
+
 def test_without_a_directory_every_leg_says_so() -> None:
     (found,) = attribute_call([leg("PJSIP/north-101-01")], None)
 
