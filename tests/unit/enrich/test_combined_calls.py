@@ -15,13 +15,13 @@ from support.truth import (
     INPUTS,
     PROPERTIES,
     agrees,
+    attribute_call,
     calls,
     custom_legs,
     directory,
 )
 
 from cdrd.calls import CallRecord
-from cdrd.enrich.attribution import attribute_call
 from cdrd.enrich.companies import load_companies
 from cdrd.enrich.deciding import decide_call
 from cdrd.enrich.directory import Directory
