@@ -58,14 +58,14 @@ def begins(head: bytes, mark: FileMark) -> bool:
     return 0 < length <= len(head) and digest(head[:length]) == mark.head_digest
 
 
-def advanced(position: FilePosition, data: bytes, lines: int) -> FilePosition:
+def advanced(position: FilePosition, data: memoryview, lines: int) -> FilePosition:
     """The position after `data`, which follows directly on it, is stored too."""
     if not data:
         return position
     mark = position.mark
     if position.offset == 0:
-        mark = beginning(data)
-    tail = data[-TAIL_BYTES:]
+        mark = beginning(bytes(data[:HEAD_BYTES]))
+    tail = bytes(data[-TAIL_BYTES:])
     if len(tail) < TAIL_BYTES:
         tail = (mark.tail + tail)[-TAIL_BYTES:]
     return replace(

@@ -42,7 +42,7 @@ class Taken:
 
     def position_at(self, offset: int, line: int) -> FilePosition:
         """How far the file is stored once the piece is stored up to there."""
-        data = self.chunk.data[: offset - self.chunk.offset]
+        data = memoryview(self.chunk.data)[: offset - self.chunk.offset]
         start = replace(self.start, file_id=self.generation.file_id)
         return advanced(start, data, line - self.chunk.line)
 
