@@ -35,7 +35,8 @@ WHERE callid NOT IN ('NONE', 'MANAGER', 'REALTIME', 'CLI')
 GROUP BY 2, 3;
 
 -- name: channel_events_of_calls(calls, after, upto, most)
--- Channel events of calls and channels by linkedid and uniqueid: two looks into the indexes for each.
+-- Channel events of calls and channels by linkedid and uniqueid, and those that name them beside their own
+-- channel: three looks into the indexes for each.
 SELECT
     eventtime, eventtype, uniqueid, linkedid, channame, exten, context, appname, appdata, cid_name,
     cid_num, cid_ani, cid_rdnis, cid_dnid, amaflags, accountcode, peeraccount, userfield, peer,
@@ -53,6 +54,16 @@ CROSS JOIN LATERAL (
         WHERE
             cel_event.uniqueid = call.name
             AND cel_event.uniqueid <> cel_event.linkedid
+            AND event_id > :after
+            AND event_id + 0 <= :upto
+        LIMIT :most
+    )
+    UNION ALL
+    (
+        SELECT * FROM cel_event
+        WHERE
+            eventtype IN ('ATTENDEDTRANSFER', 'PICKUP')
+            AND coalesce(extra ->> 'channel2_uniqueid', extra ->> 'pickup_channel_uniqueid') = call.name
             AND event_id > :after
             AND event_id + 0 <= :upto
         LIMIT :most

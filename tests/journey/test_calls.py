@@ -336,6 +336,27 @@ async def test_two_calls_that_turn_out_to_be_one_become_one_row(database: Databa
     assert second[3:] == (None, False, 1)
 
 
+@pytest.mark.parametrize("last", ["10.0", "20.0"])
+async def test_a_call_that_comes_after_its_transfer_is_joined_whichever_it_is(
+    database: Database, last: str
+) -> None:
+    """Only the event knows, and it is of the one call."""
+    [before] = {"10.0", "20.0"} - {last}
+    async with (
+        file_source(database, "events", EVENTS) as events,
+        collecting(database, "hq") as collector,
+        running(database),
+    ):
+        await collector.store(leg(before))
+        await events.store([transfer_event("10.0", "20.0")])
+        await nothing_waits(database)
+        await collector.store(leg(last))
+        await nothing_waits(database)
+
+    effective = [row for row in await call_rows(database) if row[4]]
+    assert [set(row[1]) for row in effective] == [{1, 2}]
+
+
 async def test_events_of_calls_without_legs_wait_for_nobody(database: Database) -> None:
     """Most events are of calls that still go on."""
     async with both(database) as (_, events), running(database):
