@@ -17,7 +17,7 @@ from cdrd.enrich.lookups import DatedParty, Lookups, Owner
 from cdrd.owners import Company, DirectoryVersion, Entry
 from cdrd.records import CompanyId
 
-REMEMBERED: Final = 1 << 16
+REMEMBERED: Final = 1 << 15
 """Channels, contexts, numbers and what else was asked for whose owners are remembered, of all PBXs together,
 so that memory does not grow with calls."""
 
