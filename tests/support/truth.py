@@ -22,9 +22,9 @@ from cdrd.enrich.deciding import decide_call
 from cdrd.enrich.directory import Directory
 from cdrd.enrich.grouping import CallGroup, calls_of
 from cdrd.records import AcctId, Attribution, Chunk, Leg
+from support.decoded import CAPTURES
 from support.events import cel_stored
 
-CAPTURES = Path(__file__).parents[1] / "captures"
 COMPANIES = Path(__file__).parents[1] / "unit" / "enrich" / "captures_companies.yaml"
 _CUSTOM = """
 accountcode peeraccount src dst dcontext clid channel dstchannel lastapp lastdata start start_us

@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import lzma
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-import zstandard
+from support.compressors import COMPRESSORS, Compress
 
 from cdrd.collect.compressed import CompressedContent, open_content
 
-Compress = Callable[[bytes], bytes]
-
-COMPRESSORS: dict[str, Compress] = {
-    ".gz": gzip.compress,
-    ".bz2": bz2.compress,
-    ".xz": lzma.compress,
-    ".zst": zstandard.compress,
-}
 DATA = b"".join(b"%d:%s\n" % (number, bytes([65 + number % 26]) * 50) for number in range(5_000))
 
 

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import bz2
 import gzip
-import lzma
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import zstandard
+from support.compressors import COMPRESSORS
 from support.followed import Followed, texts, write
 
 from cdrd.collect.happened import What
 
-COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
-    ".gz": gzip.compress,
-    ".bz2": bz2.compress,
-    ".xz": lzma.compress,
-    ".zst": zstandard.compress,
-}
 each_compression = pytest.mark.parametrize("suffix", COMPRESSORS)
 
 Follow = Callable[..., Followed]

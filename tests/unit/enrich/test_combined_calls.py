@@ -9,8 +9,8 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import pytest
+from support.decoded import CAPTURES
 from support.truth import (
-    CAPTURES,
     COMPANIES,
     INPUTS,
     PROPERTIES,

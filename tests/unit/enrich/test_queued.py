@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.captured import ami_queue_events, queue_event_rows
+from support.decoded import CAPTURES
 from support.events import queue_stored
 from support.legs import START, leg
-from support.truth import CAPTURES, calls, directory
+from support.truth import calls, directory
 
 from cdrd.beside import QueueEvent
 from cdrd.calls import CallRecord, LeaveReason

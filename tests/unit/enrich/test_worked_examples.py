@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from support.truth import CAPTURES, calls, directory
+from support.decoded import CAPTURES
+from support.truth import calls, directory
 
 from cdrd.calls import CallLeg, CallRecord
 from cdrd.enrich.deciding import decide_call
