@@ -8,6 +8,7 @@ from typing import Any, NewType
 from cdrd.beside import CelEvent, QueueEvent
 from cdrd.store.database import Database
 from cdrd.store.statements import Row, statement
+from cdrd.store.text import text_array
 
 EVENTS = "events"
 """The stage that every new event waits for. Its work is ranges of event_id, which channel events and
@@ -49,7 +50,7 @@ async def channel_events_of_calls(
     """
     after, upto = within
     rows = await statement("channel_events_of_calls").rows(
-        connection, calls=calls, after=after, upto=upto, most=most
+        connection, calls=text_array(calls), after=after, upto=upto, most=most
     )
     found: dict[EventId, CelEvent] = {}
     for row in rows:
@@ -79,7 +80,7 @@ async def queue_events_of_callers(
     """
     after, upto = within
     rows = await statement("queue_events_of_callers").rows(
-        connection, callers=callers, after=after, upto=upto, most=most
+        connection, callers=text_array(callers), after=after, upto=upto, most=most
     )
     return [_queue_event(row) for row in rows]
 

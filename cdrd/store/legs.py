@@ -12,6 +12,7 @@ from cdrd.calls import made
 from cdrd.records import AcctId, Leg
 from cdrd.store.database import Database
 from cdrd.store.statements import Row, statement
+from cdrd.store.text import text_array
 
 ENRICH = "enrich"
 """The stage that every new leg waits for; readers are served up to what does."""
@@ -39,7 +40,7 @@ async def legs_of_calls(
     """Legs of calls (by linkedid, or uniqueid where there is none), at most so many, in no order."""
     rows = await statement("legs_of_calls").rows(
         connection,
-        calls=calls,
+        calls=text_array(calls),
         after=window.after,
         upto=window.upto,
         without=[Range(first, last + 1) for first, last in window.without],
@@ -64,7 +65,7 @@ async def legs_by_channel(
     """Legs of channels by their names, among those of some ranges of acctid, which are all read."""
     firsts, lasts = zip(*near, strict=True)
     rows = await statement("legs_by_channel").rows(
-        connection, channels=channels, firsts=firsts, lasts=lasts, most=most
+        connection, channels=text_array(channels), firsts=firsts, lasts=lasts, most=most
     )
     return [made(Leg, row) for row in rows]
 

@@ -13,8 +13,12 @@ _INFINITE: Final = 2**63 - 1
 _FIRST: Final = datetime.min.replace(tzinfo=UTC)
 _LAST: Final = datetime.max.replace(tzinfo=UTC)
 
+_REMEMBERED: Final = 4096
+_known: Final[dict[datetime, int]] = {}
+"""What `microseconds` said of the last moments."""
 
-@lru_cache(maxsize=4096)
+
+@lru_cache(maxsize=_REMEMBERED)
 def received(sent: tuple[int]) -> datetime:
     """An aware datetime in UTC; the first and the last of all for -infinity and infinity.
 
@@ -26,7 +30,10 @@ def received(sent: tuple[int]) -> datetime:
         return _LAST
     if since <= -_INFINITE:
         return _FIRST
-    return _EPOCH + timedelta(microseconds=since)
+    seconds, rest = divmod(
+        since, _SECOND
+    )  # a timedelta of so many microseconds takes twice as long
+    return _EPOCH + timedelta(seconds=seconds, microseconds=rest)
 
 
 def sent(moment: datetime) -> tuple[int]:
@@ -39,6 +46,12 @@ def sent(moment: datetime) -> tuple[int]:
 
 
 def microseconds(moment: datetime) -> int:
-    """Of an aware datetime, that since 2000."""
-    since = moment - _EPOCH
-    return (since.days * _DAY + since.seconds) * _SECOND + since.microseconds
+    """Of an aware datetime, that since 2000; remembered, for what was received together is sent together."""
+    known = _known.get(moment)
+    if known is None:
+        if len(_known) >= _REMEMBERED:
+            _known.clear()
+        since = moment - _EPOCH
+        known = (since.days * _DAY + since.seconds) * _SECOND + since.microseconds
+        _known[moment] = known
+    return known

@@ -41,7 +41,7 @@ SELECT
     eventtime, eventtype, uniqueid, linkedid, channame, exten, context, appname, appdata, cid_name,
     cid_num, cid_ani, cid_rdnis, cid_dnid, amaflags, accountcode, peeraccount, userfield, peer,
     userdeftype, extra, pbx, event_id
-FROM unnest(:calls::text[]) AS call (name)
+FROM unnest(:calls::text::text[]) AS call (name)
 CROSS JOIN LATERAL (
     (
         SELECT * FROM cel_event
@@ -89,7 +89,7 @@ WHERE
 -- name: queue_events_of_callers(callers, after, upto, most)
 -- Queue events of callers, by the uniqueid that queue_log names them by: a look into the index for each.
 SELECT eventtime, callid, queue, agent, said.event, data, pbx
-FROM unnest(:callers::text[]) AS caller (uniqueid)
+FROM unnest(:callers::text::text[]) AS caller (uniqueid)
 CROSS JOIN LATERAL (
     SELECT * FROM queue_event
     WHERE queue_event.callid = caller.uniqueid AND event_id > :after AND event_id + 0 <= :upto
