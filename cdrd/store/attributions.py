@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from itertools import compress, islice
+from operator import not_
 from typing import Any, TypeVar
 
 from cdrd.errors import RowRefused
@@ -20,6 +21,7 @@ from cdrd.store.decided import (
     Unnumbered,
     attribution_rows,
     call_rows,
+    may_be_there,
     numbered,
     placed,
     rules_of,
@@ -55,11 +57,20 @@ async def write_decisions(connection: Any, decided: Sequence[Decided], known: Kn
     first_revision = await statement("reserve_revisions").value(connection, count=count) - count + 1
     there, directory_version = await _already_decided(connection, attributions)
     basis = Basis(known, await _rule_sets(connection, decided))
-    with_rows = list(zip(attributions, new, strict=True))
-    await _write_attributions(connection, with_rows, there, basis, first_revision)
+    are_there = [attribution.acctid in there for attribution, _ in attributions]
+    fresh, again = _told_apart(attributions, new, are_there)
+    if fresh:
+        rows = numbered(fresh, basis.rule_sets, first_revision)
+        await copy_in_binary(connection, "attribution", ATTRIBUTION_COLUMNS, rows)
+    if again:
+        await _decide_again(connection, again, basis, first_revision + len(fresh))
     first_revision += len(attributions)
-    calls_with_rows = list(zip(calls, new_calls, strict=True))
-    await _write_calls(connection, calls_with_rows, there, basis, first_revision)
+    fresh, calls_again = _told_apart(calls, new_calls, may_be_there(calls, there))
+    if fresh:
+        rows = numbered(fresh, basis.rule_sets, first_revision)
+        await copy_in_binary(connection, "call", CALL_COLUMNS, rows)
+    if calls_again:
+        await write_calls(connection, calls_again, basis, first_revision + len(fresh))
     return directory_version
 
 
@@ -96,52 +107,13 @@ async def _rule_sets(connection: Any, decided: Sequence[Decided]) -> dict[str, i
 
 
 def _told_apart(
-    decided: Sequence[tuple[_One, Unnumbered]], may_be_there: Callable[[_One], bool]
+    decided: Sequence[_One], rows: Sequence[Unnumbered], are_there: Sequence[bool]
 ) -> tuple[list[Unnumbered], list[_One]]:
-    """The rows to be copied, and the others, for which it counts what is there."""
-    fresh = [row for one, row in decided if not may_be_there(one)]
+    """The rows to be copied, and what is not, because it may be there already or they are few."""
+    fresh = list(compress(rows, map(not_, are_there)))
     if len(fresh) < _WORTH_COPYING:
-        return [], [one for one, _ in decided]
-    return fresh, [one for one, _ in decided if may_be_there(one)]
-
-
-async def _write_attributions(
-    connection: Any,
-    attributions: Sequence[tuple[Placed, Unnumbered]],
-    there: set[AcctId],
-    basis: Basis,
-    first_revision: int,
-) -> None:
-    fresh, again = _told_apart(attributions, lambda one: one[0].acctid in there)
-    if fresh:
-        rows = numbered(fresh, basis.rule_sets, first_revision)
-        await copy_in_binary(connection, "attribution", ATTRIBUTION_COLUMNS, rows)
-    if again:
-        await _decide_again(connection, again, basis, first_revision + len(fresh))
-
-
-async def _write_calls(
-    connection: Any,
-    calls: Sequence[tuple[Decided, Unnumbered]],
-    there: set[AcctId],
-    basis: Basis,
-    first_revision: int,
-) -> None:
-    """A call is written with its legs: where none of these was decided, there is no row of it.
-
-    Of one that has later legs, which are not ours to decide, somebody may have written these before.
-    """
-
-    def may_be_there(call: Decided) -> bool:
-        has_more = call.record is not None and len(call.record.legs) > len(call.attributions)
-        return has_more or (bool(there) and any(one.acctid in there for one in call.attributions))
-
-    fresh, again = _told_apart(calls, may_be_there)
-    if fresh:
-        rows = numbered(fresh, basis.rule_sets, first_revision)
-        await copy_in_binary(connection, "call", CALL_COLUMNS, rows)
-    if again:
-        await write_calls(connection, again, basis, first_revision + len(fresh))
+        return [], list(decided)
+    return fresh, list(compress(decided, are_there))
 
 
 async def write_by_halves(

@@ -104,6 +104,19 @@ def rules_of(calls: Iterable[Decided]) -> set[str]:
     return rules | {call.record.rules for call in calls if call.record is not None}
 
 
+def may_be_there(calls: Sequence[Decided], there: set[AcctId]) -> list[bool]:
+    """Of each call whether there may be a row of it: it is written with its legs, of which these are there.
+
+    Of one that has later legs, which are not ours to decide, somebody may have written these before.
+    """
+    written: list[bool] = []
+    for call in calls:
+        ours = call.attributions
+        has_more = call.record is not None and len(call.record.legs) > len(ours)
+        written.append(has_more or (bool(there) and any(one.acctid in there for one in ours)))
+    return written
+
+
 def attribution_rows(attributions: Sequence[Placed], known: Known) -> Iterator[Unnumbered]:
     """Attributions, columns as in ATTRIBUTION_COLUMNS."""
     row = Rows()
