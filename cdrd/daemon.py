@@ -89,6 +89,10 @@ class Daemon:
         self._running: dict[str, _Running] = {}
         self._waits_for = "the database or its schema"
         """What keeps it from being ready; empty once it was."""
+        self._refused = ""
+        """What is said of the last reload ..."""
+        self._away = ""
+        """... and of the database; empty when all is well."""
         self._stopping = asyncio.Event()
         self._reloading = asyncio.Event()
 
@@ -129,7 +133,7 @@ class Daemon:
             if name not in self._running:
                 self._start_part(tasks, name, part)
         self._waits_for = ""
-        systemd.notify("READY=1", f"STATUS={len(self._running)} parts running")
+        systemd.notify("READY=1", self._status())
         _log.info("started", parts=sorted(self._running), roles=sorted(self._roles))
 
     async def _wait_for_schema(self) -> bool:
@@ -194,14 +198,16 @@ class Daemon:
         except CdrdError as error:
             problems = error.problems if isinstance(error, SettingsError) else [str(error)]
             _log.error("reload_refused", problems=problems)
+            self._refused = "; the last reload was refused, the log says why"
         else:
+            self._refused = ""
             if settings.database != self._settings.database:
                 _log.warning("restart_needed", section="database")
             configure_logs(level=settings.logs.level, form=settings.logs.form)
             await self._change_parts(tasks, wanted)
             self._forget_sources(settings)
             self._settings = settings
-        systemd.notify("READY=1")
+        systemd.notify("READY=1", self._status())
 
     async def _change_parts(self, tasks: asyncio.TaskGroup, wanted: Mapping[str, Part]) -> None:
         changed = [
@@ -238,6 +244,10 @@ class Daemon:
         if not applying.cancelled():
             applying.result()
 
+    def _status(self) -> str:
+        """What `systemctl status` shows of a process that runs."""
+        return f"STATUS={len(self._running)} parts running{self._away}{self._refused}"
+
     def readiness(self) -> list[str]:
         """Why this process is not ready to serve: nothing when it is."""
         if self._waits_for:
@@ -253,7 +263,7 @@ class Daemon:
             if late:
                 _log.error("parts_stuck", parts=late)
             elif not await self._is_cut_off(seconds / 3, seconds / 6):
-                systemd.notify("WATCHDOG=1")
+                systemd.notify("WATCHDOG=1", self._status())
 
     async def _is_cut_off(self, patience: float, to_connect: float) -> bool:
         """Whether we get nothing from a database that others get answers from: a new start helps then.
@@ -265,7 +275,9 @@ class Daemon:
                 await self._database.alive()
         except (Unavailable, TimeoutError) as error:
             metrics.faults.labels("watchdog", type(error).__name__).inc()
+            self._away = "; the database does not answer"
         else:
+            self._away = ""
             return False
         try:
             async with asyncio.timeout(to_connect):

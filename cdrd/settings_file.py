@@ -138,10 +138,10 @@ def secret(
     None where none of them is there.
     """
     usual = [Path(environment.get("CREDENTIALS_DIRECTORY") or folder, name), folder / name]
-    path = named or next((path for path in usual if path.is_file()), None)
-    if path is None:
-        return None
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError([f"{key}: {path} cannot be read: {error}"]) from error
+    for path in [named] if named else usual:
+        try:
+            if named or path.is_file():
+                return path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError([f"{key}: {path} cannot be read: {error}"]) from error
+    return None

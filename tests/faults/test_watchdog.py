@@ -27,6 +27,11 @@ def test_a_daemon_whose_database_is_away_goes_on_beating(
             systemd.heard.clear()
             # one may have been on its way
             wait_until(lambda: systemd.heard.count("WATCHDOG=1") >= 3, what="it beats on")
+            away = "STATUS=3 parts running; the database does not answer"
+            wait_until(lambda: away in systemd.heard, what="systemctl status says so")
+            server.ensure_postgres_running()
+            systemd.heard.clear()
+            wait_until(lambda: "STATUS=3 parts running" in systemd.heard, what="it answers again")
         finally:
             assert daemon.stop() == 0
 

@@ -220,6 +220,11 @@ def test_systemd_hears_when_it_is_ready_reloads_lives_and_stops(daemon: DaemonPr
         wait_until(lambda: "READY=1" in systemd.heard, what="it is ready again")
         assert systemd.heard.index("RELOADING=1") < systemd.heard.index("READY=1")
         assert any(line.startswith("MONOTONIC_USEC=") for line in systemd.heard)
+        assert "STATUS=4 parts running" in systemd.heard
+        daemon.config.write_text("nonsense: 1")
+        reload(daemon, event="reload_refused")
+        refused = "STATUS=4 parts running; the last reload was refused, the log says why"
+        wait_until(lambda: refused in systemd.heard, what="it says that it runs on as before")
         assert daemon.stop() == 0
         wait_until(lambda: "STOPPING=1" in systemd.heard, what="it stops")
 

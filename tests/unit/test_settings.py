@@ -20,9 +20,9 @@ def load(folder: Path, text: str, *, environment: dict[str, str] | None = None) 
     return load_settings(path, environment=environment or {})
 
 
-def problems(folder: Path, text: str) -> list[str]:
+def problems(folder: Path, text: str, *, environment: dict[str, str] | None = None) -> list[str]:
     with pytest.raises(SettingsError) as caught:
-        load(folder, text)
+        load(folder, text, environment=environment)
     assert caught.value.exit_code == ExitCode.CONFIG
     return [problem.removeprefix(f"{folder}/") for problem in caught.value.problems]
 
@@ -224,6 +224,14 @@ def test_a_dsn_in_the_settings_wins_over_the_credential(tmp_path: Path) -> None:
     )
 
     assert settings.database.dsn == "postgresql://from-the-settings"
+
+
+def test_a_credential_that_cannot_be_looked_at_is_told(tmp_path: Path) -> None:
+    where = tmp_path / ("x" * 300)  # as where a folder may not be entered, which root always may
+
+    (problem,) = problems(tmp_path, "", environment={"CREDENTIALS_DIRECTORY": str(where)})
+
+    assert problem.startswith(f"database.dsn_file: {where}/dsn cannot be read: "), problem
 
 
 def test_credentials_of_other_names_are_not_the_dsn(tmp_path: Path) -> None:
