@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,7 @@ from cdrd.enrich.directory import Directory
 from cdrd.enrich.stage import apply_companies
 from cdrd.records import AcctId, Decoded, Leg, SourceKind
 from cdrd.store.database import Database
+from cdrd.store.legs import legs_between
 from cdrd.yamlfile import YamlDocument
 
 COMPANIES = 10_000
@@ -81,15 +84,21 @@ async def apply(dsn: str, path: Path) -> None:
             await apply_companies(database, path, applied_by="the benchmark")
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_stage_against_copy(  # noqa: PLR0917 - fixtures are parameters
-    workers: int,
-    daemons: Daemons,
-    material: Material,
-    make_database: Callable[[], str],
-    tmp_path: Path,
-    figures: Figures,
-) -> None:
+@dataclass(frozen=True)
+class Stored:
+    """A database in which the legs are, and the directory, and nothing is decided."""
+
+    dsn: str
+    count: int
+    copy: float
+    """Seconds of `psql \\copy` of the same legs."""
+
+
+@pytest.fixture
+def stored(
+    daemons: Daemons, material: Material, make_database: Callable[[], str], tmp_path: Path
+) -> Stored:
+    """The material, as a collector stores it."""
     copy = copied_in(material, make_database())
     dsn = make_database()
     daemon = daemons.start(dsn, tmp_path, roles=("collect",))
@@ -99,24 +108,72 @@ def test_stage_against_copy(  # noqa: PLR0917 - fixtures are parameters
         daemons.stop()
         asyncio.run(apply(dsn, write_companies(tmp_path / "companies.yaml", COMPANIES)))
         look.checkpoint()
+    return Stored(dsn, material.count, copy)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_stage_against_copy(
+    workers: int, daemons: Daemons, stored: Stored, tmp_path: Path, figures: Figures
+) -> None:
+    with Look(stored.dsn) as look:
         running = [
-            daemons.start(dsn, tmp_path / str(n), roles=("enrich",), companies=None)
+            daemons.start(stored.dsn, tmp_path / str(n), roles=("enrich",), companies=None)
             for n in range(workers)
         ]
         wait_until(lambda: all(daemon.events("directory_loaded") for daemon in running))
         before = look.value("SELECT count(*) FROM attribution")
         used, servers = sum(map(daemon_cpu, running)), look.server_cpu()
         started = time.perf_counter()
-        seconds = look.wait(HORIZON, material.count, *running) - started
+        seconds = look.wait(HORIZON, stored.count, *running) - started
         used = sum(map(daemon_cpu, running)) - used
         servers = look.server_cpu() - servers
-        assert look.value("SELECT count(*) FROM attribution") == material.count
-    decided = material.count - before
+        assert look.value("SELECT count(*) FROM attribution") == stored.count
+    decided = stored.count - before
     figures.add(
-        f"attribution stage alone over {material.count:,} stored legs, {COMPANIES:,} companies, "
+        f"attribution stage alone over {stored.count:,} stored legs, {COMPANIES:,} companies, "
         f"{workers} of its workers, against `psql \\copy`",
         ours=f"{per_second(decided, seconds, 'legs')}, {cpu_per_leg(used, servers, decided)}",
-        other=per_second(material.count, copy, "legs"),
-        ratio=ratio([seconds / decided], [copy / material.count]),
+        other=per_second(stored.count, stored.copy, "legs"),
+        ratio=ratio([seconds / decided], [stored.copy / stored.count]),
         goal="≥ 0.5",
     )
+
+
+def test_what_a_stage_without_rules_would_need(
+    daemons: Daemons, stored: Stored, tmp_path: Path, figures: Figures
+) -> None:
+    """The floor below the stage: its legs read, and the very rows of its decisions copied in again."""
+    with Look(stored.dsn) as look:
+        daemon = daemons.start(stored.dsn, tmp_path / "enrich", roles=("enrich",), companies=None)
+        look.wait(HORIZON, stored.count, daemon)
+        daemons.stop()
+        servers = look.server_cpu()
+        seconds, used = asyncio.run(read_and_copied_back(stored))
+        servers = look.server_cpu() - servers
+        assert look.value("SELECT count(*) FROM attribution") == stored.count
+    figures.add(
+        "the same without deciding anything: legs read, and the rows of what was decided copied in, "
+        "by one connection, against `psql \\copy`",
+        ours=f"{per_second(stored.count, seconds, 'legs')}, {cpu_per_leg(used, servers, stored.count)}",
+        other=per_second(stored.count, stored.copy, "legs"),
+        ratio=ratio([seconds], [stored.copy]),
+    )
+
+
+async def read_and_copied_back(stored: Stored) -> tuple[float, float]:
+    """Seconds, and those of our own CPU, without what it takes to have the rows."""
+    seconds = used = 0.0
+    async with Database(stored.dsn) as database, database.connection() as connection:
+        for table in ("attribution", "call"):
+            rows = io.BytesIO()
+            await connection.copy_from_query(f"TABLE {table}", output=rows, format="binary")
+            await connection.execute(f"TRUNCATE {table}")
+            rows.seek(0)
+            started, before = time.perf_counter(), time.process_time()
+            await connection.copy_to_table(table, source=rows, format="binary")
+            seconds += time.perf_counter() - started
+            used += time.process_time() - before
+        started, before = time.perf_counter(), time.process_time()
+        for first in range(1, stored.count + 1, BATCH):
+            await legs_between(connection, AcctId(first), AcctId(first + BATCH - 1))
+        return seconds + time.perf_counter() - started, used + time.process_time() - before
