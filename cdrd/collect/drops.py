@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 from cdrd.collect.arriving import Arriving
@@ -67,8 +68,6 @@ class DropFolder:
         self._generations = Generations()
         self._known: list[Generation] = []
         self._track: Track | None = None
-        self._is_torn = False
-        """Whether what was read last ended within a record."""
         self._found: Fingerprint | None = None
         """What the file held that was looked into last."""
         self._told: list[Happened] = []
@@ -245,7 +244,10 @@ class DropFolder:
         file = content.opened if track.compressed else content.status()
         try:
             taken = track.take(
-                self._generations, self._whole_records, self._reading.appetite, final=True
+                self._generations,
+                partial(_whole_records, self._decode),
+                self._reading.appetite,
+                final=True,
             )
         except Replaced:
             self._tell(What.FILE_TRUNCATED, content.path, offset=0)
@@ -253,27 +255,11 @@ class DropFolder:
             return None
         if taken is not None:
             return taken
-        if self._is_torn and track.content.length() > track.generation.position.offset:
+        end = content.length() if track.compressed else file.size
+        if end > track.generation.position.offset:  # what is left is a record's beginning
             self._cut_off(track, file)
             return None
         return self._finished(track, file)
-
-    def _whole_records(self, piece: Piece) -> DecodedChunk:
-        """What a piece becomes, but for a record of which only the beginning is there."""
-        decoded = self._decode(piece)
-        last = decoded.rejected[-1] if decoded.rejected else None
-        self._is_torn = last is not None and (
-            last.reason is Reason.TORN
-            and last.offset + len(last.raw) == piece.offset + decoded.consumed
-        )
-        if last is None or not self._is_torn:
-            return decoded
-        return replace(
-            decoded,
-            rejected=decoded.rejected[:-1],
-            consumed=last.offset - piece.offset,
-            lines=last.line - piece.line,
-        )
 
     def _cut_off(self, track: Track, file: DiskFile) -> None:
         """All that is whole is read; it is looked into again when it has changed."""
@@ -304,6 +290,24 @@ class DropFolder:
 
     def _tell(self, what: What, path: str, **detail: str | int) -> None:
         self._told.append(Happened(what, path, detail))
+
+
+def _whole_records(decode: Decode, piece: Piece) -> DecodedChunk:
+    """What a piece becomes, but for a record of which only the beginning is there."""
+    decoded = decode(piece)
+    last = decoded.rejected[-1] if decoded.rejected else None
+    if (
+        last is None
+        or last.reason is not Reason.TORN
+        or last.offset + len(last.raw) != piece.offset + decoded.consumed
+    ):
+        return decoded
+    return replace(
+        decoded,
+        rejected=decoded.rejected[:-1],
+        consumed=last.offset - piece.offset,
+        lines=last.line - piece.line,
+    )
 
 
 def _going_on(
