@@ -1,7 +1,8 @@
-"""The time, as something that is passed in: nothing else in the program asks the system for it."""
+"""The time, as something that is passed in: nothing else asks the system for it. And waiting for so long."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -19,3 +20,12 @@ def utc_now() -> datetime:
 
 
 stopwatch: Stopwatch = time.monotonic
+
+
+async def wait_for(event: asyncio.Event, seconds: float) -> bool:
+    """Waits until the event or for that long; whether it was the event."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False

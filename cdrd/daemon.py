@@ -16,7 +16,7 @@ from pathlib import Path
 
 from cdrd import metrics, systemd
 from cdrd.checks import check_settings
-from cdrd.clock import stopwatch
+from cdrd.clock import stopwatch, wait_for
 from cdrd.enrich.stage import apply_companies
 from cdrd.errors import CdrdError, SettingsError, Unavailable
 from cdrd.logs import configure_logs, get_logger
@@ -24,7 +24,7 @@ from cdrd.parts import ALL_ROLES, Part, Parts, Role
 from cdrd.settings import Settings, load_settings
 from cdrd.store.database import Database
 from cdrd.store.migrate import check_schema, migrate
-from cdrd.upkeep import keep_partitions, wait_for
+from cdrd.upkeep import keep_partitions
 
 _log = get_logger()
 _STOP_DEADLINE = 30.0

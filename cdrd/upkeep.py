@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from cdrd import metrics
+from cdrd.clock import wait_for
 from cdrd.errors import CdrdError, RowRefused
 from cdrd.logs import get_logger
 from cdrd.settings import DatabaseSettings
@@ -62,12 +63,3 @@ async def keep_partitions(settings: DatabaseSettings, database: Database) -> Non
     metrics.outside_partitions.set(outside)
     if outside:
         _log.error("legs_outside_partitions", hint="Move them into a partition of their own range.")
-
-
-async def wait_for(event: asyncio.Event, seconds: float) -> bool:
-    """Waits until the event or for that long; whether it was the event."""
-    try:
-        async with asyncio.timeout(seconds):
-            return await event.wait()
-    except TimeoutError:
-        return False

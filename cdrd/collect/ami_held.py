@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from cdrd import metrics
-from cdrd.clock import stopwatch
+from cdrd.clock import stopwatch, wait_for
 from cdrd.collect.ami_batch import Heard
 from cdrd.collect.counted import count
 from cdrd.collect.pauses import Pauses
@@ -63,9 +63,7 @@ class Held:
 
     async def next(self, seconds: float) -> Sequence[Heard] | None:
         """What is to be stored now; nothing when nothing comes for so long; None at the end."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._came.wait()
+        await wait_for(self._came, seconds)
         return None if self._is_ended and not self._records else self._records[:_AT_ONCE]
 
     def stored(self, number: int) -> None:

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 
 from cdrd import metrics
-from cdrd.clock import stopwatch
+from cdrd.clock import stopwatch, wait_for
 from cdrd.collect.pauses import Pauses
 from cdrd.collect.push import Receiver, ready
 from cdrd.errors import Unavailable
@@ -140,9 +139,7 @@ class _Lines:
         metrics.faults.labels("3cx", "SourceUnavailable").inc()
         if not self._pauses.failures:
             self._log.warning("connecting_failed", error=why)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._pauses.next(_LONGEST_PAUSE)):
-                await self._stopping.wait()
+        await wait_for(self._stopping, self._pauses.next(_LONGEST_PAUSE))
 
 
 async def _piece(reader: asyncio.StreamReader) -> bytes | None:

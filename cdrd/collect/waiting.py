@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import TypeVar
 
-from cdrd.clock import stopwatch
+from cdrd.clock import stopwatch, wait_for
 
 _T = TypeVar("_T")
 _BEAT_EVERY = 1.0
@@ -18,9 +17,7 @@ async def wait(seconds: float, beat: Callable[[], None], stopping: asyncio.Event
     until = stopwatch() + seconds
     while not stopping.is_set() and (left := until - stopwatch()) > 0:
         beat()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(min(_BEAT_EVERY, left)):
-                await stopping.wait()
+        await wait_for(stopping, min(_BEAT_EVERY, left))
 
 
 async def beating(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from cdrd import metrics
+from cdrd.clock import wait_for
 from cdrd.enrich.compiled import Compiled, fill
 from cdrd.enrich.directory import Directory
 from cdrd.errors import Unavailable
@@ -38,15 +39,6 @@ def _uncollected() -> Iterator[None]:
         yield
     finally:
         gc.enable()
-
-
-async def wait_for(event: asyncio.Event, seconds: float) -> bool:
-    """Waits until the event or for that long; whether it was the event."""
-    try:
-        async with asyncio.timeout(seconds):
-            return await event.wait()
-    except TimeoutError:
-        return False
 
 
 class InForce:

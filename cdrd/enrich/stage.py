@@ -12,14 +12,14 @@ from typing import Any
 
 from cdrd import metrics
 from cdrd.beside import CelEvent
-from cdrd.clock import stopwatch
+from cdrd.clock import stopwatch, wait_for
 from cdrd.enrich.applying import apply_file
 from cdrd.enrich.batch import Decisions, acctid_of, decide_calls, parked
 from cdrd.enrich.deciding import decide_call
 from cdrd.enrich.directory import Directory
 from cdrd.enrich.faults import Fault, tell_faults
 from cdrd.enrich.gathering import Gathering
-from cdrd.enrich.in_force import InForce, wait_for
+from cdrd.enrich.in_force import InForce
 from cdrd.errors import Conflict, RowRefused, Unavailable
 from cdrd.logs import get_logger
 from cdrd.records import AcctId, Leg

@@ -6,12 +6,12 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from cdrd import metrics
+from cdrd.clock import wait_for
 from cdrd.errors import CdrdError, SettingsError
 from cdrd.logs import get_logger
 from cdrd.serve.access import Access
@@ -134,9 +134,7 @@ def _not_listening(settings: ServeSettings, trouble: str) -> CdrdError:
 async def _turn(beat: Callable[[], None], stopping: asyncio.Event) -> None:
     while not stopping.is_set():
         beat()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(1.0):
-                await stopping.wait()
+        await wait_for(stopping, 1.0)
 
 
 async def _note_dates(database: Database) -> None:
