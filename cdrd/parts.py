@@ -18,7 +18,7 @@ from typing import Any
 
 from cdrd.collect.ami import hear
 from cdrd.collect.carriers import find_carrier
-from cdrd.collect.forwarded import Receivers, take_forwarded
+from cdrd.collect.forwarded import ForwardedSources, take_forwarded
 from cdrd.collect.push import Inbox, take_pushes
 from cdrd.collect.stage import collect
 from cdrd.collect.threecx import receive_lines
@@ -74,12 +74,12 @@ class Parts:
         self._inbox = Inbox()
         self._ways: Mapping[str, str] = {}
         """How the records of each source come."""
-        self._receivers = Receivers(partial(self._coming_by, "forward"))
+        self._forwards = ForwardedSources(partial(self._coming_by, "forward"))
         self._reader = {
             "readiness": readiness,
             "listening": listening,
             "receive": self._receive,
-            "forwards": self._receivers,
+            "forwards": self._forwards,
         }
 
     async def close(self) -> None:
@@ -143,7 +143,7 @@ class Parts:
         name = f"collect {source.name}"
         if source.way == "push":
             return Part(source, self._run(name, take_pushes, source, inbox=self._inbox))
-        more = {"receivers": self._receivers, "batch_bytes": settings.collect.batch_bytes}
+        more = {"forwards": self._forwards, "batch_bytes": settings.collect.batch_bytes}
         return Part((source, settings.collect), self._run(name, take_forwarded, source, **more))
 
     def _run(

@@ -19,7 +19,7 @@ from cdrd.cli.whole_call import (
     stored_attribution,
     tell_call,
 )
-from cdrd.collect.original import Whereabouts, find_record
+from cdrd.collect.original import Provenance, find_record
 from cdrd.collect.stage import shape_of
 from cdrd.decode.cdr_csv import columns_of, write_csv
 from cdrd.decode.decoders import decoder_for
@@ -180,7 +180,7 @@ def _raw(story: _Story, settings: Settings) -> _Raw:
     if source is not None and row["path"] is not None and row["byte_offset"] is not None:
         found = find_record(
             leg._replace(acctid=None, pbx=""),
-            Whereabouts(
+            Provenance(
                 as_path(row["path"]),
                 source.rotated,
                 FileMark(row["head_length"], row["head_digest"], b""),

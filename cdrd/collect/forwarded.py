@@ -50,7 +50,7 @@ _WRITE_EVERY = 5.0
 """Seconds between two reports of a forwarder that are written down."""
 
 
-class Receiver:
+class ForwardedSource:
     """One source that is forwarded to this collector."""
 
     def __init__(self, source: SourceSettings, database: Database, batch_bytes: int) -> None:
@@ -161,13 +161,13 @@ class Receiver:
         return self._recognition
 
 
-class Receivers:
+class ForwardedSources:
     """The sources that are forwarded to this process now."""
 
     def __init__(self, wanted: Callable[[], Collection[str]]) -> None:
         self._wanted = wanted
         """The names of all that the settings have, whether they are ready or not."""
-        self._receivers: dict[str, Receiver] = {}
+        self._open: dict[str, ForwardedSource] = {}
 
     def limit(self, source: str) -> int:
         """How many bytes may be sent at once, unpacked."""
@@ -189,45 +189,45 @@ class Receivers:
             raise RequestError(f"this is no piece of a file: {error}") from error
         return await self._of(source).take(shipped)
 
-    def open(self, name: str, receiver: Receiver) -> None:
+    def open(self, name: str, forwarded: ForwardedSource) -> None:
         """From now on pieces for this source are taken."""
-        self._receivers[name] = receiver
+        self._open[name] = forwarded
 
     def close(self, name: str) -> None:
         """No more."""
-        self._receivers.pop(name, None)
+        self._open.pop(name, None)
         metrics.source_up.labels(name).set(0)
 
-    def _of(self, source: str) -> Receiver:
-        receiver = self._receivers.get(source)
-        if receiver is None and source not in self._wanted():
+    def _of(self, source: str) -> ForwardedSource:
+        forwarded = self._open.get(source)
+        if forwarded is None and source not in self._wanted():
             raise NotFound(f"there is no source {source} that is forwarded to")
-        if receiver is None:
+        if forwarded is None:
             raise SourceUnavailable(f"{source} takes nothing at the moment")
-        return receiver
+        return forwarded
 
 
 async def take_forwarded(  # noqa: PLR0913 - what a stage is given, each by its name
     source: SourceSettings,
     *,
     database: Database,
-    receivers: Receivers,
+    forwards: ForwardedSources,
     batch_bytes: int,
     beat: Callable[[], None],
     stopping: asyncio.Event,
 ) -> None:
     """Takes pieces for a source until told to stop. Any number of daemons may do so at once."""
-    receiver = Receiver(source, database, batch_bytes)
+    forwarded = ForwardedSource(source, database, batch_bytes)
     up = metrics.source_up.labels(source.name)
     up.set(0)
     try:
-        await until_made(receiver.prepare, source.name, beat, stopping)
-        receivers.open(source.name, receiver)
+        await until_made(forwarded.prepare, source.name, beat, stopping)
+        forwards.open(source.name, forwarded)
         while not stopping.is_set():
-            up.set(receiver.is_heard)
+            up.set(forwarded.is_heard)
             await wait(1.0, beat, stopping)
     finally:
-        receivers.close(source.name)
+        forwards.close(source.name)
 
 
 @asynccontextmanager

@@ -17,7 +17,7 @@ _MOST_LINES = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Whereabouts:
+class Provenance:
     """Where a record was read."""
 
     path: str
@@ -37,7 +37,7 @@ class Found:
     path: str
 
 
-def find_record(leg: Leg, place: Whereabouts, decoder: Decoder, *, most_bytes: int) -> Found | None:
+def find_record(leg: Leg, place: Provenance, decoder: Decoder, *, most_bytes: int) -> Found | None:
     """The record's own bytes; None where no file has them any more.
 
     It is the right file when it begins as it did, and the right record when it becomes this very leg.
@@ -51,7 +51,7 @@ def find_record(leg: Leg, place: Whereabouts, decoder: Decoder, *, most_bytes: i
     return None
 
 
-def _candidates(place: Whereabouts) -> Iterator[str]:
+def _candidates(place: Provenance) -> Iterator[str]:
     yield place.path
     try:
         yield from (file.path for file in Siblings(place.path, place.rotated).files())
@@ -59,7 +59,7 @@ def _candidates(place: Whereabouts) -> Iterator[str]:
         return
 
 
-def _read(path: str, place: Whereabouts, most_bytes: int) -> bytes:
+def _read(path: str, place: Provenance, most_bytes: int) -> bytes:
     try:
         content = open_content(path)
     except OSError:

@@ -12,7 +12,7 @@ from typing import Any
 
 import aiohttp
 
-from cdrd.collect.forwarded import Receivers
+from cdrd.collect.forwarded import ForwardedSources
 from cdrd.errors import NotFound
 from cdrd.owners import Permission
 from cdrd.records import AcctId, Attribution, Push, Receipt, UnattributedReason
@@ -213,7 +213,7 @@ async def serving(
             stopping=stopping,
             listening=url.set_result,
             receive=_nothing_to_push_to,
-            forwards=Receivers(list),
+            forwards=ForwardedSources(list),
         )
     )
     jar = aiohttp.CookieJar(unsafe=True)  # cookies of an address, not only of a name
