@@ -19,6 +19,8 @@ if TYPE_CHECKING:  # what speaks to the database is imported by those commands t
     from cdrd.store.database import Database
 
 T = TypeVar("T")
+_FIRST_ANSWER = 5.0
+"""Seconds that whoever has typed a command waits until the database says anything."""
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
@@ -71,8 +73,8 @@ class Program:
 
     @asynccontextmanager
     async def database(self) -> AsyncIterator[Database]:
-        """The database, open."""
-        from cdrd.store.database import Database  # noqa: PLC0415 - as above
+        """The database, open; StoreUnavailable where it does not answer soon."""
+        from cdrd.store.database import Database, in_time  # noqa: PLC0415 - as above
 
         settings = self.settings.database
         async with Database(
@@ -80,6 +82,8 @@ class Program:
             pool_size=settings.pool_size,
             statement_timeout=settings.statement_timeout.total_seconds(),
         ) as database:
+            async with in_time(_FIRST_ANSWER):
+                await database.alive()
             yield database
 
 

@@ -42,6 +42,7 @@ _AWAY = (
     asyncpg.LockNotAvailableError,
     asyncpg.exceptions.PostgresIOError,  # class 58
 )
+_NOT_THERE = "Is it running, and does the DSN say where?"
 _HINTS = (
     (
         asyncpg.InvalidAuthorizationSpecificationError,
@@ -78,7 +79,7 @@ def translate(error: BaseException) -> CdrdError | None:
     if isinstance(error, _AWAY):
         what, hint = next(
             (("refuses", hint) for kind, hint in _HINTS if isinstance(error, kind)),
-            ("does not answer", "Is it running, and does the DSN say where?"),
+            ("does not answer", _NOT_THERE),
         )
         return StoreUnavailable(
             f"the database {what}: {str(error) or type(error).__name__}", hint=hint
@@ -107,6 +108,18 @@ def translated() -> Iterator[None]:
         if ours is None:
             raise
         raise ours from error
+
+
+@asynccontextmanager
+async def in_time(seconds: float) -> AsyncIterator[None]:
+    """Inside, nobody is waited for without end: a database that hangs is away as one that is stopped."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        raise StoreUnavailable(
+            f"the database does not answer: nothing came for {seconds:.0f} s", hint=_NOT_THERE
+        ) from error
 
 
 class Database:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +18,7 @@ import click
 import pytest
 from click.testing import CliRunner
 from support.commands import told
+from support.loopback import Loopback, listening
 
 from cdrd.cli import cli
 
@@ -80,6 +83,29 @@ def test_a_database_that_is_named_wrongly_is_a_wrong_setting(
         assert done.code == code
         assert said in done.err.splitlines()[-1]
         assert "Traceback" not in done.err
+
+
+class Silent(Loopback):
+    """A database that takes every connection and never says a word: a stopped process, a frozen machine."""
+
+    def _serve(self, client: socket.socket) -> None:
+        with client, self.opened(client), contextlib.suppress(OSError):
+            while client.recv(65536):
+                pass
+
+
+@pytest.mark.parametrize("words", [("status",), ("token", "list")])
+def test_a_database_that_hangs_is_told_of_soon(config: Path, words: tuple[str, ...]) -> None:
+    with listening(Silent()) as silent:
+        dsn = f"postgresql://nobody@127.0.0.1:{silent.port}/none"
+        config.write_text(json.dumps({"database": {"dsn": dsn}}))
+        done = told("-c", str(config), *words)
+
+    assert done.code == 69
+    assert done.err == (
+        "cdrd: the database does not answer: nothing came for 5 s."
+        " Is it running, and does the DSN say where?\n"
+    )
 
 
 def execute(dsn: str, sql: str) -> None:
