@@ -95,7 +95,7 @@ class _Stage:
             records = await self._held.next(_EVERY)
             if records is None:
                 return
-            with suppress(Unavailable, TimeoutError):
+            with suppress(Unavailable):
                 claim = await storing.held(claim)
             claim = await storing.store(claim, recognition, records)
             self._held.stored(len(records))

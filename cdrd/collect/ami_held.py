@@ -15,6 +15,7 @@ from cdrd.collect.pauses import Pauses
 from cdrd.collect.turns import Turns
 from cdrd.errors import Conflict, Unavailable
 from cdrd.records import Claim, Family
+from cdrd.store.database import in_time
 from cdrd.store.deliveries import Answer, Delivery, append_records
 from cdrd.store.identity import Recognition
 
@@ -104,7 +105,7 @@ class Storing:
         pauses, turns = Pauses(), self._turns
         while (answer := await self._attempt(delivery)) is None:
             await asyncio.sleep(pauses.next(_LONGEST_PAUSE))
-            with suppress(Unavailable, TimeoutError):
+            with suppress(Unavailable):
                 claim = await self._claimed_again(claim)
             again = delivery.recognition._replace(repeats=True)
             delivery = replace(delivery, epoch=claim.epoch, recognition=again)
@@ -115,14 +116,14 @@ class Storing:
 
     async def _attempt(self, delivery: Delivery) -> Answer | None:
         try:
-            async with asyncio.timeout(_STORE_SECONDS):
+            async with in_time(_STORE_SECONDS):
                 return await append_records(self._turns.database, delivery)
         except Conflict as fault:
             if self._refused not in (None, delivery.epoch):
                 raise
             self._refused = delivery.epoch
             self._failed(fault)
-        except (Unavailable, TimeoutError) as fault:
+        except Unavailable as fault:
             self._failed(fault)
         return None
 
@@ -139,7 +140,7 @@ class Storing:
     async def _claimed_again(self, claim: Claim) -> Claim:
         """Who seems to have the source may be we ourselves, by a connection that ended only here."""
         until = stopwatch() + _MAY_BE_OURS
-        async with asyncio.timeout(_STORE_SECONDS):
+        async with in_time(_STORE_SECONDS):
             while (anew := await self._turns.claims.claim(claim.source_id)) is None:
                 if stopwatch() >= until:
                     raise Conflict("another daemon hears this source now")

@@ -8,8 +8,7 @@ to the forwarder, which remembers nothing itself.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Collection
 from datetime import timedelta
 from typing import Any
 
@@ -37,7 +36,7 @@ from cdrd.logs import get_logger
 from cdrd.records import Chunk, Claim, DecodedChunk, SourceId
 from cdrd.source_settings import SourceSettings
 from cdrd.store.arrivals import recognition_of
-from cdrd.store.database import Database
+from cdrd.store.database import Database, in_time
 from cdrd.store.forwarders import QUIET, begin_forwarding, heard_forwarder, is_begun
 from cdrd.store.identity import Recognition
 from cdrd.store.sources import Report, positions, register_source
@@ -81,13 +80,13 @@ class ForwardedSource:
 
     async def files(self) -> dict[str, Any]:
         """The files of the source, and how far each is stored."""
-        async with _in_time():
+        async with in_time(_STORE_SECONDS):
             known = await positions(self._database, await self._known())
         return {"most_bytes": self.most_bytes, "files": [file_as_json(one) for one in known]}
 
     async def begin(self, machine: str) -> dict[str, Any]:
         """A forwarder begins, or goes on after something that it does not know the end of."""
-        async with _in_time():
+        async with in_time(_STORE_SECONDS):
             claim = await begin_forwarding(self._database, await self._known(), machine)
             self._is_certain = False
             await self._recognised()
@@ -97,7 +96,7 @@ class ForwardedSource:
     async def take(self, shipped: Shipment | Told) -> dict[str, Any]:
         """Stores a piece; answered once it is committed. Conflict: the forwarder has to begin again."""
         claim = Claim(await self._known(), shipped.epoch)
-        async with self._storing, _in_time():
+        async with self._storing, in_time(_STORE_SECONDS):
             try:
                 said = {} if isinstance(shipped, Told) else await self._store(claim, shipped)
                 await self._hear(claim, shipped)
@@ -228,16 +227,6 @@ async def take_forwarded(  # noqa: PLR0913 - what a stage is given, each by its 
             await wait(1.0, beat, stopping)
     finally:
         forwards.close(source.name)
-
-
-@asynccontextmanager
-async def _in_time() -> AsyncIterator[None]:
-    """Inside, the database has so long; then the forwarder is told to come again."""
-    try:
-        async with asyncio.timeout(_STORE_SECONDS):
-            yield
-    except TimeoutError as error:
-        raise SourceUnavailable("the database takes too long at the moment") from error
 
 
 def _chunk(shipped: Shipment) -> Chunk:

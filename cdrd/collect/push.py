@@ -26,7 +26,7 @@ from cdrd.logs import get_logger
 from cdrd.records import Push, Receipt, Rejected, SourceId
 from cdrd.source_settings import SourceSettings
 from cdrd.store.arrivals import recognition_of
-from cdrd.store.database import Database
+from cdrd.store.database import Database, in_time
 from cdrd.store.deliveries import Delivery, Outcome, Sent, append_records
 from cdrd.store.identity import Recognition
 from cdrd.store.sources import register_source
@@ -63,9 +63,9 @@ class Receiver:
             key, found = read(self._shape, push)
         delivery = Delivery(self._source_id, self._recognition, found, family=self._family, key=key)
         try:
-            async with asyncio.timeout(_STORE_SECONDS):
+            async with in_time(_STORE_SECONDS):
                 answer = await append_records(self._database, delivery)
-        except (Conflict, TimeoutError) as error:
+        except Conflict as error:
             raise SourceUnavailable("the push could not be stored at the moment") from error
         count(self._log, self._name, self._family, found, answer)
         return Receipt(

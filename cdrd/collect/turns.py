@@ -15,7 +15,7 @@ from cdrd.errors import Conflict, RowRefused, Unavailable
 from cdrd.logs import get_logger
 from cdrd.records import Claim
 from cdrd.source_settings import SourceSettings
-from cdrd.store.database import Database
+from cdrd.store.database import Database, in_time
 from cdrd.store.sources import Claims, register_source
 
 _T = TypeVar("_T")
@@ -103,8 +103,8 @@ class Turns:
     async def _release(self) -> None:
         """What this daemon collects from no more, another one may at once."""
         if self._claimed is not None:
-            with suppress(Unavailable, TimeoutError):  # then the claim ends with its connection
-                async with asyncio.timeout(_RELEASE_SECONDS):
+            with suppress(Unavailable):  # then the claim ends with its connection
+                async with in_time(_RELEASE_SECONDS):
                     await self.claims.release(self._claimed.source_id)
 
     async def failed(self, what: str, fault: Exception, *, longest: float = _LONGEST_PAUSE) -> None:

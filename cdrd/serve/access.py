@@ -13,7 +13,7 @@ from cdrd.serve.passwords import NOBODY, Proven, digest, fits, new_session
 from cdrd.serve.refusal import away, forbidden, not_logged_in, too_many
 from cdrd.serve.throttle import Address, Throttle
 from cdrd.settings import ServeSettings
-from cdrd.store.database import Database
+from cdrd.store.database import Database, in_time
 from cdrd.store.principals import (
     Account,
     TokenKind,
@@ -23,6 +23,9 @@ from cdrd.store.principals import (
     principal_of_token,
 )
 
+DATABASE_SECONDS = 15.0
+"""The database has so long to tell who asks, and up to where they may read; so has whoever has a place that
+others wait for."""
 _PROVEN_SECONDS = 600.0
 """A password that was right is not put through argon2 again for so long; whose it is is asked each time."""
 _AT_ONCE = 2
@@ -49,6 +52,7 @@ class Access:
         self._checks: dict[bytes, asyncio.Future[bool]] = {}
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="password")
 
+    @in_time(DATABASE_SECONDS)
     async def principal(self, credentials: Credentials | None, address: Address) -> Principal:
         """Who that is; refuses where it is nobody."""
         match credentials:
@@ -61,6 +65,7 @@ class Access:
             case Password():
                 return await self._of_password(credentials, address)
 
+    @in_time(DATABASE_SECONDS)
     async def begin_session(self, principal: Principal) -> tuple[str, int]:
         """The value of a new session's cookie, and the session's number."""
         value = new_session()
@@ -74,6 +79,7 @@ class Access:
         """How long a session lasts."""
         return self._session
 
+    @in_time(DATABASE_SECONDS)
     async def end_session(self, session: Session) -> None:
         """The session is over, if it was one."""
         await end_session(self._database, digest(session.value))

@@ -11,20 +11,19 @@ from typing import Any, TypeVar
 from aiohttp import web
 
 from cdrd.owners import Principal
-from cdrd.serve.access import Access
+from cdrd.serve.access import DATABASE_SECONDS, Access
 from cdrd.serve.address import Network, client_address
 from cdrd.serve.body import strict_json
 from cdrd.serve.credentials import Credentials, in_headers
 from cdrd.serve.packed import too_large, unpacked
 from cdrd.serve.refusal import away, too_many
 from cdrd.serve.throttle import Address
+from cdrd.store.database import Database, in_time
 
 _T = TypeVar("_T")
 
 _BODY_SECONDS = 30.0
 """A body has so long to arrive."""
-_DATABASE_SECONDS = 15.0
-"""The database has so long to tell who asks; a place that others have is waited for so long."""
 _PUSHES = 16
 """Pushes of one principal that are in memory at once."""
 _ANSWERS = 16
@@ -35,12 +34,14 @@ class Door:
     """Shared by all dialects of one server."""
 
     def __init__(
-        self, access: Access, *, trusted: tuple[Network, ...], turns: int, max_body: int
+        self, access: Access, database: Database, *, trusted: tuple[Network, ...], max_body: int
     ) -> None:
         self.access = access
         self._max_body = max_body
         self._trusted = trusted
-        self._turns = asyncio.Semaphore(turns)
+        self._turns = asyncio.Semaphore(max(1, database.pool_size // 2))
+        self._turn_seconds = database.statement_timeout + DATABASE_SECONDS
+        """A database that works ends a statement before that; one that hangs does not."""
         self._pushing: defaultdict[int, asyncio.Semaphore] = defaultdict(
             lambda: asyncio.Semaphore(_PUSHES)
         )
@@ -63,8 +64,7 @@ class Door:
         """Who asks, by these credentials or else by those in the headers."""
         if credentials is None:
             credentials = in_headers(request.headers, request.cookies)
-        async with _in_time():
-            return await self.access.principal(credentials, self._address(request))
+        return await self.access.principal(credentials, self._address(request))
 
     def secure(self, request: web.Request) -> bool:
         """Whether the client speaks TLS, with us or with a proxy of the operator's."""
@@ -97,9 +97,11 @@ class Door:
         """
         return _waited_for(self._pushing[principal.principal_id])
 
-    def turn(self) -> AbstractAsyncContextManager[None]:
-        """Inside, one of those who may ask the database at once."""
-        return _waited_for(self._turns)
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Inside, one of those who may ask the database at once; a turn ends, whatever becomes of that."""
+        async with _waited_for(self._turns), in_time(self._turn_seconds):
+            yield
 
     async def in_turn(self, pages: AsyncIterator[_T]) -> AsyncIterator[_T]:
         """Pages from the database, each in its turn: readers never take all connections.
@@ -107,7 +109,7 @@ class Door:
         Between two pages, while the reader takes the one before, the turn is somebody else's.
         """
         while True:
-            async with self._turns:
+            async with self._turns, in_time(self._turn_seconds):
                 try:
                     page = await anext(pages)
                 except StopAsyncIteration:
@@ -122,19 +124,12 @@ class Door:
 @asynccontextmanager
 async def _waited_for(places: asyncio.Semaphore) -> AsyncIterator[None]:
     """Inside, one of the places is taken."""
-    async with _in_time():
-        await places.acquire()
+    try:
+        async with asyncio.timeout(DATABASE_SECONDS):
+            await places.acquire()
+    except TimeoutError as error:
+        raise away("too much is asked at the moment") from error
     try:
         yield
     finally:
         places.release()
-
-
-@asynccontextmanager
-async def _in_time() -> AsyncIterator[None]:
-    """Inside, nobody is waited for without end: a database that hangs is away as one that is stopped."""
-    try:
-        async with asyncio.timeout(_DATABASE_SECONDS):
-            yield
-    except TimeoutError as error:
-        raise away("the database does not answer at the moment") from error

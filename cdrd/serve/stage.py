@@ -52,8 +52,8 @@ async def serve(  # noqa: PLR0913 - what the daemon gives to every stage, and wh
     access = Access(settings, database)
     door = Door(
         access,
+        database,
         trusted=networks(settings.trusted_proxies),
-        turns=max(1, database.pool_size // 2),
         max_body=settings.max_body,
     )
     dialects = [

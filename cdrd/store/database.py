@@ -42,6 +42,8 @@ _AWAY = (
     asyncpg.LockNotAvailableError,
     asyncpg.exceptions.PostgresIOError,  # class 58
 )
+_ROLLBACK_SECONDS = 5.0
+"""A database has so long to undo what somebody was doing who waits no more."""
 _NOT_THERE = "Is it running, and does the DSN say where?"
 _HINTS = (
     (
@@ -135,6 +137,7 @@ class Database:
     ) -> None:
         self._dsn = dsn
         self._pool_size = pool_size
+        self._statement_timeout = statement_timeout
         self._settings = {
             # UTC decides how timestamptz is written as text: `2016-03-22 10:52:41+00`.
             "timezone": "UTC",
@@ -194,6 +197,11 @@ class Database:
         """How many connections there are at most."""
         return self._pool_size
 
+    @property
+    def statement_timeout(self) -> float:
+        """Seconds after which the database ends a statement."""
+        return self._statement_timeout
+
     def _wanted_host(self) -> SessionAttribute | None:
         """Of several hosts in the operator's DSN the primary: the others can't be written to."""
         return SessionAttribute.read_write if "," in self._dsn else None
@@ -209,9 +217,23 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self, *, isolation: str = "read_committed") -> AsyncIterator[Any]:
-        """A connection inside a transaction that commits at the end of the block."""
-        async with self.connection() as connection, connection.transaction(isolation=isolation):
-            yield connection
+        """A connection inside a transaction that commits at the end of the block.
+
+        Whoever is cancelled waits for its end, but not for a database that hangs.
+        """
+        async with self.connection() as connection:
+            given_up: asyncio.TimerHandle | None = None
+            try:
+                async with connection.transaction(isolation=isolation):
+                    try:
+                        yield connection
+                    except asyncio.CancelledError:
+                        loop = asyncio.get_running_loop()
+                        given_up = loop.call_later(_ROLLBACK_SECONDS, connection.terminate)
+                        raise
+            finally:
+                if given_up is not None:
+                    given_up.cancel()
 
     async def alive(self) -> bool:
         """Whether the database takes writes; raises StoreUnavailable when it does not answer."""

@@ -19,7 +19,7 @@ from cdrd.records import (
     SourceId,
     SourceKind,
 )
-from cdrd.store.database import Database, translated
+from cdrd.store.database import Database, in_time, translated
 from cdrd.store.filenames import as_path, as_text
 from cdrd.store.statements import Row, statement
 
@@ -157,7 +157,7 @@ class Claims:
             self._asked_at = stopwatch()
             try:
                 with translated():
-                    async with asyncio.timeout(_PATIENCE):
+                    async with in_time(_PATIENCE):
                         await statement("alive").value(connection)
             except Unavailable:
                 connection.terminate()

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 from support.daemon import DaemonProcess, Poller, cdrd
 from support.pbx import Pbx, number_of
+from support.postgres import frozen_server
+from support.reading import add_user, decided_legs, serving
 from support.sources import every_record_is_accounted_for
-from support.waiting import wait_until
+from support.waiting import until_blocked, wait_until
+
+from cdrd.store.database import Database
+from cdrd.store.migrate import migrate
 
 
 def test_the_daemon_goes_on_when_the_database_comes_back(
@@ -71,3 +77,27 @@ def test_a_database_without_the_schema_ends_the_daemon_with_what_to_do(
     assert done.returncode == 69
     assert "cdrd migrate" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+async def test_pages_under_way_when_the_database_hangs_are_told_to_come_again(
+    server_of_its_own: tuple[Any, str],
+) -> None:
+    """What they asked for was sent, and nothing comes: of rows, of changes, of how far may be read."""
+    server, dsn = server_of_its_own
+    scopes: list[dict[str, Any]] = [{"minID": 1}, {"sinceRevision": 0}, {"settled": True}]
+    async with Database(dsn, statement_timeout=3) as database:
+        await migrate(database)
+        await decided_legs(database, 1)
+        token = await add_user(database, "biller")
+        locking = await database.dedicated()
+        await locking.execute("BEGIN; LOCK TABLE attribution, call IN ACCESS EXCLUSIVE MODE")
+        async with serving(database) as served:
+            pages = [asyncio.create_task(served.read(token, **scope)) for scope in scopes]
+            await until_blocked(database, len(pages))
+            with frozen_server(server):
+                answers = await asyncio.gather(*pages)
+            locking.terminate()
+
+    for answer in answers:
+        assert (answer.status, answer.json["result"]) == (503, "retry")
+        assert int(answer.headers["Retry-After"]) > 0

@@ -10,7 +10,7 @@ from aiohttp import web
 from cdrd import metrics
 from cdrd.owners import Permission, Principal
 from cdrd.records import AcctId
-from cdrd.serve.access import require
+from cdrd.serve.access import DATABASE_SECONDS, require
 from cdrd.serve.credentials import (
     SESSION_COOKIE,
     Password,
@@ -26,7 +26,7 @@ from cdrd.serve.refusal import bad_input, forbidden
 from cdrd.serve.sending import compress, json_answer, stream
 from cdrd.settings import ServeSettings
 from cdrd.store.calls import settled_horizon
-from cdrd.store.database import Database
+from cdrd.store.database import Database, in_time
 from cdrd.store.feed import (
     SLICE,
     Page,
@@ -100,6 +100,7 @@ class RawCdrs:
             data, default_rows=self._settings.default_rows, max_rows=self._settings.max_rows
         )
 
+    @in_time(DATABASE_SECONDS)
     async def _upto(self, asked: ReadRequest, principal: Principal) -> AcctId:
         """The horizon, fixed once for the whole page and read before it.
 
