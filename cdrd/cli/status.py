@@ -10,6 +10,7 @@ from cdrd.cli import cli
 from cdrd.cli.layout import moment
 from cdrd.cli.program import Program, run
 from cdrd.collect.imports import is_import
+from cdrd.enrich.stage import RE_ENRICH
 from cdrd.logs import escape_control
 from cdrd.store.calls import settled_horizon
 from cdrd.store.events import EVENTS
@@ -21,6 +22,8 @@ from cdrd.store.work import waiting
 
 _BEHIND = 10.0
 """Seconds of lag that are worth a word."""
+_WAITING = {ENRICH: "legs", RE_ENRICH: "legs to be decided again", EVENTS: "events"}
+"""What waits for a stage."""
 
 
 @cli.command("status")
@@ -35,7 +38,7 @@ def status(program: Program) -> None:
     async def work() -> None:
         async with program.database() as database:
             rows = await source_status(database)
-            queues = {stage: await waiting(database, stage) for stage in (ENRICH, EVENTS)}
+            queues = {stage: await waiting(database, stage) for stage in _WAITING}
             last = await newest(database)
             settled = await settled_horizon(database)
             served = await horizon(database, ENRICH, deadline=program.settings.serve.deadline)
@@ -47,7 +50,7 @@ def status(program: Program) -> None:
         click.echo(f"newest acctid {last}, served up to {served}, settled up to {settled}")
         for stage, queue in queues.items():
             click.echo(
-                f"waiting for {stage}: {queue.legs} {'events' if stage == EVENTS else 'legs'},"
+                f"waiting for {stage}: {queue.legs} {_WAITING[stage]},"
                 f" the oldest for {queue.oldest_seconds:.1f} s"
             )
 

@@ -14,8 +14,10 @@ from support.waiting import until
 
 from cdrd.cli import cli
 from cdrd.collect.reporter import Reporter
-from cdrd.records import Reason, Rejected, SourceKind
+from cdrd.enrich.stage import RE_ENRICH
+from cdrd.records import AcctId, Reason, Rejected, SourceKind
 from cdrd.store.database import Database
+from cdrd.store.reattributions import decide_again
 from cdrd.store.sources import register_source, source_status
 
 START = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
@@ -79,6 +81,7 @@ async def test_a_source_is_collected_as_long_as_somebody_claims_it(
         rejected = Rejected(b"?", 11, 0, Reason.TOO_FEW_COLUMNS, "too few")
         await source.store(master_rows("main")[:10], [rejected])
         assert "hq (asterisk-csv, PBX hq): collecting" in await status()
+    await decide_again(database, RE_ENRICH, [(AcctId(3), AcctId(5)), (AcctId(9), AcctId(9))])
 
     async def ended() -> str | None:
         said = await status()
@@ -88,7 +91,8 @@ async def test_a_source_is_collected_as_long_as_somebody_claims_it(
 
     assert "pushed (asterisk-csv, PBX branch): open" in told
     assert "records 11: legs 10, events 0, suspended 1, duplicates 0" in told
-    assert "waiting for enrich: 10 legs" in told
+    assert "waiting for enrich: 10 legs," in told
+    assert "waiting for re-enrich: 4 legs to be decided again," in told
 
 
 async def test_the_database_refuses_counts_that_do_not_come_out_even(database: Database) -> None:
