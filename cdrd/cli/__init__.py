@@ -89,7 +89,8 @@ def main() -> None:
         sys.exit(ExitCode.FAILED)
     except CdrdError as error:
         *lines, last = str(error).splitlines() or [""]
-        _fail("\n".join([*lines, f"{last}. {error.hint}" if error.hint else last]), error.exit_code)
+        told = f"{_ended(last)} {error.hint}" if error.hint else last
+        _fail("\n".join([*lines, told]), error.exit_code)
 
 
 def _usage(error: click.ClickException) -> str:
@@ -98,8 +99,11 @@ def _usage(error: click.ClickException) -> str:
     context = error.ctx if isinstance(error, click.UsageError) else None
     if context is None:
         return message
-    end = "" if message.endswith("?") else "."
-    return f"{message}{end} See `{context.command_path} --help`."
+    return f"{_ended(message)} See `{context.command_path} --help`."
+
+
+def _ended(sentence: str) -> str:
+    return sentence if sentence.endswith("?") else f"{sentence}."
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -7,11 +7,13 @@ import re
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 import click
 
 from cdrd.cli import cli
+from cdrd.cli.known import company_must_be_known
 from cdrd.cli.layout import aligned
 from cdrd.cli.program import Program, run
 from cdrd.logs import escape_control
@@ -35,6 +37,7 @@ _SHORTEST = 8
 """Characters of a password."""
 _LOGIN = re.compile(r"[^\s:\x00-\x1f\x7f]{1,64}")
 """HTTP Basic ends a login with a colon."""
+_TO_COME = "See `cdrd directory show`, or add --allow-unknown-company where it comes later."
 _DAYS = {"h": 1 / 24, "d": 1, "w": 7, "y": 365}
 
 
@@ -94,6 +97,11 @@ def user_group() -> None:
     multiple=True,
     help="See only this company's calls; may be given several times. Default: everybody's.",
 )
+@click.option(
+    "--allow-unknown-company",
+    is_flag=True,
+    help="Also companies that no directory ever had: they come later.",
+)
 @click.option("--password-stdin", is_flag=True, help="The password is the first line of stdin.")
 @click.option("--no-password", is_flag=True, help="Only tokens let this user in.")
 @click.pass_obj
@@ -101,6 +109,8 @@ def add_user(program: Program, /, login: str, **options: Any) -> None:
     """Make a user; asks for the password unless told where it is."""
     if not _LOGIN.fullmatch(login):
         raise click.UsageError("a login has 1 to 64 characters, no spaces and no colon")
+    if options["companies"] and not options["allow_unknown_company"]:
+        _in_database(program, partial(_must_be_known, companies=options["companies"]))
     password_hash = None
     if not options["no_password"]:
         password_hash = hash_password(_password(from_stdin=options["password_stdin"]))
@@ -114,6 +124,12 @@ def add_user(program: Program, /, login: str, **options: Any) -> None:
     )
     _in_database(program, lambda database: create_principal(database, new))
     click.echo(f"user {login} added", err=True)
+
+
+async def _must_be_known(database: Database, companies: Sequence[str]) -> None:
+    """Who is limited to a company that there is not would read nothing, and nobody would be told."""
+    for company in companies:
+        await company_must_be_known(database, company, hint=_TO_COME)
 
 
 def _permissions(given: Sequence[str], *, pushes: bool) -> list[Permission]:

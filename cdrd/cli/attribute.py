@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import click
 
 from cdrd.cli import cli
+from cdrd.cli.known import company_must_be_known
 from cdrd.cli.layout import aligned, moment
 from cdrd.cli.program import Program, run
 from cdrd.cli.progress import bar
@@ -18,7 +19,6 @@ from cdrd.enrich.redeciding import Period, Redeciding, decide_stored_again
 from cdrd.errors import Conflict, NotFound
 from cdrd.store.database import Database
 from cdrd.store.directory import current_version, load_directory
-from cdrd.store.reattributions import company_was_ever
 
 _DATE = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"])
 
@@ -72,7 +72,8 @@ async def _work(program: Program, asked: _Asked) -> None:
     period = asked.period
     async with program.database() as database:
         directory = await _in_force(database)
-        await _must_be_known(database, directory, asked.company)
+        if asked.company is not None:
+            await company_must_be_known(database, asked.company)
         found = Reattribution(asked.company)
         redeciding = Redeciding(database, directory, program.settings.enrich)
         with bar("deciding") as told:
@@ -98,16 +99,6 @@ async def _in_force(database: Database) -> Directory:
     if not content.version:
         raise NotFound("no directory was applied yet", hint="Run `cdrd directory apply`.")
     return Directory.compile(content)
-
-
-async def _must_be_known(database: Database, directory: Directory, company: str | None) -> None:
-    """A company that left the directory may have calls; one that never was in it is a slip of the pen."""
-    if company is None or company in directory.companies:
-        return
-    if not await company_was_ever(database, company):
-        raise NotFound(
-            f"there never was a company {printable(company)}", hint="See `cdrd directory show`."
-        )
 
 
 def _show(found: Reattribution, period: Period, directory: Directory) -> None:

@@ -23,6 +23,14 @@ def cdrd(tmp_path: Path, dsn: str) -> Commands:
     return Commands(config)
 
 
+@pytest.fixture
+def companies(cdrd: Commands, tmp_path: Path) -> None:
+    """A directory in force, of two companies."""
+    path = tmp_path / "companies.yaml"
+    path.write_text("companies: {acme: {}, globex: {}}")
+    cdrd.well("directory", "apply", str(path), "--yes")
+
+
 def answered(dsn: str, *asks: Any) -> list[Answer]:
     """What a server answers to these questions."""
 
@@ -37,6 +45,7 @@ def reads(token: str) -> Any:
     return lambda served: served.read(token)
 
 
+@pytest.mark.usefixtures("companies")
 def test_a_user_and_a_token_from_the_command_line_read_calls(cdrd: Commands, dsn: str) -> None:
     async def fill() -> None:
         async with Database(dsn) as database:
@@ -71,6 +80,7 @@ def test_who_is_disabled_revoked_or_removed_is_out(cdrd: Commands, dsn: str) -> 
     assert [answer.status for answer in answered(dsn, reads(two))] == [401]
 
 
+@pytest.mark.usefixtures("companies")
 def test_the_lists_show_who_there_is_and_no_secret(cdrd: Commands) -> None:
     words = ("--name", "[red]Bill\x1b[0m", "--company", "acme", "--password-stdin")
     cdrd.well("user", "add", "biller", *words, given="correct horse\n")
@@ -87,6 +97,26 @@ def test_the_lists_show_who_there_is_and_no_secret(cdrd: Commands) -> None:
     assert token not in tokens
     assert "argon2" not in users
     assert cdrd.well("token", "list", "nobody").count("\n") <= 1
+
+
+@pytest.mark.usefixtures("companies")
+def test_a_company_that_never_was_is_taken_only_where_that_is_said(cdrd: Commands) -> None:
+    """Who is limited to it reads nothing, and would not be told why."""
+    words = ("user", "add", "biller", "--company", "globex", "--company", "acmee")
+    error = cdrd(*words, "--password-stdin").exception
+
+    assert isinstance(error, CdrdError)
+    assert str(error) == "there never was a company acmee; did you mean acme?"
+    assert "--allow-unknown-company" in (error.hint or "")
+    assert "biller" not in cdrd.well("user", "list")
+    cdrd.well(*words, "--allow-unknown-company", "--no-password")
+    assert "globex, acmee" in cdrd.well("user", "list")
+
+
+def test_without_a_directory_no_company_is_known(cdrd: Commands) -> None:
+    error = cdrd("user", "add", "biller", "--company", "acme", "--no-password").exception
+
+    assert str(error) == "there never was a company acme"
 
 
 @pytest.mark.parametrize(
