@@ -295,6 +295,19 @@ def test_a_file_without_a_last_newline_is_given_longer(dropped: Dropped) -> None
     assert dropped.read() == whole(*LINES, "last.")
 
 
+def test_a_file_that_was_cut_off_is_waited_for_as_long_as_it_is_there(dropped: Dropped) -> None:
+    path = dropped.deliver("monday.csv", DAY + "the beginning")
+    assert dropped.read() == whole(*LINES)
+    assert len(dropped.heard(What.FILE_CUT)) == 1
+    assert dropped.files.lag() == len("the beginning")
+    path.unlink()
+    assert dropped.read() == whole(*LINES)
+    assert dropped.files.lag() == 0
+    dropped.deliver("again.csv", DAY + "the beginning and the end\n")
+
+    assert dropped.read() == whole(*LINES, "the beginning and the end")
+
+
 def test_bytes_that_are_there_and_not_read_are_counted(dropped: Dropped) -> None:
     dropped.deliver("monday.csv", DAY)
     dropped.take()
