@@ -12,15 +12,16 @@ PORT   ?=
 TARGETS ?=
 TESTS  ?=
 AT_ONCE ?= 4
+LOCK    := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --upgrade pyproject.toml
 
 .DEFAULT_GOAL := help
 
 help: ## print what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
-$(VENV)/.run: requirements.lock pyproject.toml
+$(VENV)/.run: requirements-run.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements-run.lock
 ifeq ($(COMPILED),)
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 endif
@@ -71,9 +72,10 @@ soak: $(VENV)/.dev ## run the long fault tests
 fuzz: $(VENV)/.dev ## every decoder under a coverage-guided fuzzer, FUZZ_SECONDS=60 each
 	PYTHONPATH=tests $(BIN)/python -m fuzz.run $(TARGETS)
 
-lock: $(VENV)/.dev ## resolve the dependencies anew and write both lock files
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --upgrade pyproject.toml --extra build -o requirements.lock
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --upgrade pyproject.toml --extra build --extra dev -c requirements.lock -o requirements-dev.lock
+lock: $(VENV)/.dev ## resolve the dependencies anew and write the three lock files: of a server, of `make run`, of a contributor
+	$(LOCK) -o requirements.lock
+	$(LOCK) --extra embedded --extra build -c requirements.lock -o requirements-run.lock
+	$(LOCK) --extra embedded --extra build --extra dev -c requirements-run.lock -o requirements-dev.lock
 
 clean: ## remove the environment and the demo's data
 	rm -rf .venv .venv-compiled build dist var

