@@ -16,6 +16,7 @@ from cdrd.cli.layout import aligned, moment, wrapped
 from cdrd.cli.program import Program, run
 from cdrd.enrich.companies import DirectoryContent, load_companies
 from cdrd.enrich.diff import diff_directories, render_diff
+from cdrd.enrich.gaps import find_gaps
 from cdrd.enrich.printable import printable
 from cdrd.errors import Conflict, NotFound, SettingsError
 from cdrd.owners import DirectoryVersion, Entry
@@ -53,10 +54,14 @@ def _path(program: Program, file: Path | None) -> Path:
 def check(program: Program, file: Path | None) -> None:
     """Say what is wrong with a companies file. Everything at once (exit code 78), or what is in it.
 
-    FILE is by default that of the settings. The database is not asked.
+    FILE is by default that of the settings. The database is not asked. What companies have nothing of, so
+    that less is known of their calls, is a warning.
     """
     path = _path(program, file)
-    click.echo(f"{path}: fine; {_counts(load_companies(path))}")
+    content = load_companies(path)
+    click.echo(f"{path}: fine; {_counts(content)}")
+    for gap in find_gaps(content.entries):
+        click.echo(wrapped(f"warning: {gap}"))
 
 
 def _counts(content: DirectoryContent) -> str:

@@ -81,6 +81,8 @@ def test_a_companies_file_is_checked_without_a_database(
     assert told.code == 0
     assert f"{operator.companies}: fine; company: 2, " in told.out
     assert "did: 1" in told.out
+    gaps = [line for line in told.out.splitlines() if line.startswith("warning: no ")]
+    assert [gap[gap.rindex("(") :] for gap in gaps] == ["(globex)", "(acme, globex)"]
 
     other = tmp_path / "other.yaml"
     other.write_text(COMPANIES + "  - 'x y z'\nnonsense: 1\n")
