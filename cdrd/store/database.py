@@ -234,6 +234,7 @@ class Database:
             finally:
                 if given_up is not None:
                     given_up.cancel()
+                    raise asyncio.CancelledError  # whatever became of the rollback
 
     async def alive(self) -> bool:
         """Whether the database takes writes; raises StoreUnavailable when it does not answer."""

@@ -103,17 +103,27 @@ def test_while_the_database_is_away_a_push_is_told_to_come_again(
     assert every_record_is_accounted_for(dsn)
 
 
-def test_while_the_database_hangs_a_push_is_told_to_come_again(
+async def test_while_the_database_hangs_a_push_is_told_to_come_again(
     tmp_path: Path, server_of_its_own: tuple[Any, str]
 ) -> None:
-    """Its connections are open, and nothing comes: a frozen machine, a network that is cut."""
-    server, dsn = server_of_its_own
-    with pushed_to(tmp_path, dsn) as pushing:
-        until_answered(pushing, "csv", batch(0))
-        with frozen_server(server):
-            status, said, headers = pushing.post("csv", batch(1))
+    """Its connections are open, and nothing comes: a frozen machine, a network that is cut.
 
-        assert (status, said["result"], int(headers["Retry-After"]) > 0) == (503, "retry", True)
-        assert until_answered(pushing, "csv", batch(1))["stored"] == 10
-        assert numbers(pushing) == list(range(20))
-    assert every_record_is_accounted_for(dsn)
+    The first push was being stored when it began, the second one comes later.
+    """
+    server, dsn = server_of_its_own
+    with pushed_to(tmp_path, dsn) as pushing, ThreadPoolExecutor(2) as threads:
+        until_answered(pushing, "csv", batch(0))
+        async with Database(dsn) as database, database.transaction() as connection:
+            await connection.execute("LOCK TABLE source IN ACCESS EXCLUSIVE MODE")
+            pushes = [threads.submit(pushing.post, "csv", batch(1))]
+            await until_blocked(database)
+            with frozen_server(server):
+                pushes.append(threads.submit(pushing.post, "csv", batch(2)))
+                answers = [push.result() for push in pushes]
+
+        for number, (status, said, headers) in enumerate(answers, 1):
+            assert (status, said["result"], int(headers["Retry-After"]) > 0) == (503, "retry", True)
+            assert until_answered(pushing, "csv", batch(number))["stored"] == 10
+        assert numbers(pushing) == list(range(30))
+    async with Database(dsn) as database:
+        assert await accounts_are_even(database)
