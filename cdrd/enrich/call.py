@@ -32,6 +32,8 @@ MOST_HOPS: Final = 20
 _ENDING_APPS: Final = frozenset({"", "Hangup", "Busy", "Congestion", "Return", "NoOp"})
 _GOES_ON: Final = frozenset("gFe")
 """Options of Dial() with which the caller's channel goes on after the called party hung up."""
+_GOES_ON_CALLED: Final = "F"
+"""The option with which the party called goes on after the caller hung up."""
 _TELEPHONES: Final = frozenset({PartyKind.STATION, PartyKind.UNLISTED})
 
 
@@ -147,6 +149,8 @@ def _called_and_calling(view: LegView, reached_by: Sequence[LegView]) -> None:
     if leg.lastapp in CALLED_APPS and not leg.dstchannel:
         view.pickup_code = bool(leg.dst)
         view.consulting = not leg.dst
+    elif _GOES_ON_CALLED in first.dialled.options:
+        return
     elif not view.consulting and first.answered and view.at >= first.ended:
         view.transferrer = first.calling
         view.moved = True
@@ -328,3 +332,33 @@ def rang_behind(view: LegView) -> bool:
     """Whether the dialplan answered behind a Local channel, and whom it called there did not."""
     far = far_leg(view)
     return far is not view and far.leg.dstchannel != "" and not far.answered
+
+
+def gone_on_from(view: LegView) -> LegView | None:
+    """Of a leg to the outside, the one before to an extension, a queue, a group, where nobody answered.
+
+    Both are of one dialplan extension; trunks that failed may be between them. Within the company that made
+    the leg before, it has to be for a telephone that rang alone: a group's caller goes on calling.
+    """
+    leg = view.before
+    if leg is None or view.called.kind is not PartyKind.TRUNK:
+        return None
+    while leg is not None and leg.leg.dst == view.leg.dst and not leg.answered:
+        if leg.called.kind is not PartyKind.TRUNK:
+            return leg if rang_alone(leg) or _is_for_another(leg) else None
+        leg = leg.before
+    return None
+
+
+def rang_alone(leg: LegView) -> bool:
+    """Whether it rang where it had been dialled, and nowhere else; known once the leg is decided."""
+    extension = leg.reached.extension if leg.reached is not None else None
+    if extension is None or leg.called.kind not in _TELEPHONES or len(leg.dialled.targets) != 1:
+        return False
+    return extension == leg.leg.dst or leg.owners.did(leg.leg.dst, leg.at) is not None
+
+
+def _is_for_another(leg: LegView) -> bool:
+    """Whether it was in the dialplan of another company than the one that made it, and reached that."""
+    company = leg.reached.company if leg.reached is not None else None
+    return company is not None and leg.origin.company != company == leg.context_company

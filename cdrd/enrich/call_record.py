@@ -21,7 +21,7 @@ from cdrd.enrich.call import far_leg
 from cdrd.enrich.ending import how_ended, status_code
 from cdrd.enrich.found import PartyKind
 from cdrd.enrich.heard import Channel, Heard
-from cdrd.enrich.legview import INBOUND, NOBODY_DIALS, ONNET, OUTBOUND, LegView
+from cdrd.enrich.legview import BY_PROGRAM, INBOUND, NOBODY_DIALS, ONNET, OUTBOUND, LegView
 from cdrd.enrich.roles import call_legs, is_sent_on, leg_by_itself
 from cdrd.enrich.rules.numbers import outside_number
 from cdrd.enrich.talk import (
@@ -247,6 +247,7 @@ def _called_in(view: LegView) -> bool:
     """Somebody who came in by a trunk, and whose call went out again: by a PIN, or straight on."""
     channel = view.told.channel if view.told is not None else None
     was_called = view.called_by is not None or (channel is not None and channel.was_called)
+    was_called = was_called or view.leg.lastapp == BY_PROGRAM
     return view.calling.kind is PartyKind.TRUNK and not was_called
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -13,6 +14,8 @@ _MASKS: Final[tuple[str, ...]] = ("AsyncGoto/", "Bridge/", "Parked/", "Transfere
 NAMED_TECHS: Final = frozenset({"PJSIP", "SIP", "SCCP"})
 """Where the channel has the name that was dialled; that of a DAHDI group or an IAX2 host need not."""
 _SERIAL_DIGITS: Final = 8
+_ARGUMENTS: Final = re.compile(r"\([^)]*(\)|$)")
+"""Of an option: F(context^exten^priority), G(...), U(routine,1)."""
 
 
 def channel_base(channel: str) -> str:
@@ -94,6 +97,7 @@ class Dialled(NamedTuple):
 
     targets: tuple[Target, ...] = ()
     options: str = ""
+    """Their letters alone, without what stands in parentheses behind one."""
     complete: bool = True
     """False where Asterisk cut them, so that not every target is known."""
 
@@ -107,8 +111,8 @@ def parse_dial(lastdata: str) -> Dialled:
     complete = len(lastdata.encode("utf-8", "surrogateescape")) < LONGEST_LASTDATA
     parts = lastdata.split(",")
     targets = tuple(_target(text) for text in parts[0].split("&") if "/" in text)
-    options = parts[2] if len(parts) > 2 else ""  # noqa: PLR2004  the third argument: Dial(targets,timeout,options)
-    return Dialled(targets, options, complete)
+    options = ",".join(parts[2:])  # the third argument: Dial(targets,timeout,options,URL)
+    return Dialled(targets, _ARGUMENTS.sub("", options).partition(",")[0], complete)
 
 
 def is_replaced(dialled: Dialled, reached: str) -> bool:

@@ -22,8 +22,13 @@ UNSTORED: Final = AcctId(0)
 """The acctid that stands for a leg that is not stored."""
 DIALLING_APPS: Final = frozenset({"Dial", "RetryDial"})
 CALLED_APPS: Final = frozenset({"AppDial", "AppQueue"})
+BY_PROGRAM: Final = "AppDial2"
+"""What stands as the application of a channel that a program called, until it runs another one."""
 CONFERENCES: Final = frozenset({"ConfBridge", "MeetMe", "Konference"})
+MAILBOXES: Final = frozenset({"VoiceMail", "MiniVM", "MinivmRecord"})
 PARKING_APPS: Final = frozenset({"Park", "ParkAndAnnounce", "ParkedCall"})
+LETS_IN: Final = frozenset({"DISA", "Authenticate", "VMAuthenticate"})
+"""What stands in a leg of which the caller was let in, perhaps, and has not dialled on."""
 NOBODY_DIALS: Final = frozenset({"", "s", "t", "i", "h", "a", "o", "e", "T", "~~s~~", "failed"})
 """Extensions of the dialplan's own."""
 

@@ -7,11 +7,11 @@ from datetime import timedelta
 from typing import Final
 
 from cdrd.calls import CallLeg, EndReason, LegRole, made
+from cdrd.enrich.call import gone_on_from
 from cdrd.enrich.ending import how_ended
-from cdrd.enrich.legview import CONFERENCES, PARKING_APPS, UNSTORED, LegView
+from cdrd.enrich.legview import CONFERENCES, MAILBOXES, PARKING_APPS, UNSTORED, LegView
 from cdrd.enrich.talk import is_answered
 
-_VOICEMAIL: Final = frozenset({"VoiceMail", "MiniVM", "MinivmRecord"})
 _AT_ONCE: Final = timedelta(seconds=1)
 _BUSY: Final = frozenset({"BUSY", "CONGESTION", "FAILED"})
 
@@ -73,6 +73,8 @@ def _parking_role(view: LegView) -> LegRole:
 
 def is_sent_on(view: LegView) -> bool:
     """Whether the leg is the way on from a telephone that forwards its calls."""
+    if view.before is not None and gone_on_from(view) is not None:
+        return True
     if view.dialler is None or view.dialler.consulting or view.consulting:
         return False
     if view.transferrer is not None:
@@ -83,7 +85,7 @@ def is_sent_on(view: LegView) -> bool:
 def _plain_role(view: LegView) -> LegRole:
     leg = view.leg
     if not leg.dstchannel:
-        if leg.lastapp in _VOICEMAIL:
+        if leg.lastapp in MAILBOXES:
             return LegRole.VOICEMAIL
         if leg.lastapp == "Queue":
             return LegRole.QUEUE

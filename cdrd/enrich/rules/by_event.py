@@ -9,22 +9,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from cdrd.enrich.found import Party, PartyKind
+from cdrd.enrich.channels import unmasked
+from cdrd.enrich.found import PartyKind
 from cdrd.enrich.heard import Channel, Started, Transfer
-from cdrd.enrich.legview import INBOUND, INTERNAL, NOBODY_DIALS, LegView, Origin
+from cdrd.enrich.legview import INBOUND, INTERNAL, NOBODY_DIALS, OUTBOUND, LegView, Origin
 from cdrd.enrich.rules import NOT_STATION, rule
-from cdrd.enrich.rules.evidence import believed_account, from_outside
+from cdrd.enrich.rules.evidence import believed_account, from_outside, of_party, of_transferrer
 from cdrd.enrich.rules.numbers import UNKNOWABLE, as_keyed, is_called_by_program, is_public
+from cdrd.records import CompanyId
 
 _MENUS: Final = frozenset({"background", "backgrounddetect", "directory"})
 _RECORDERS: Final = frozenset({"mixmonitor", "monitor", "record"})
 _ASKS_FOR_PIN: Final = frozenset({"authenticate", "vmauthenticate"})
-
-
-def _of_party(party: Party | None) -> Origin | None:
-    if party is None or party.company is None:
-        return None
-    return Origin(inside=True, company=party.company, extension=party.extension)
 
 
 @rule("the event PICKUP says that {picker} took the call", only="told")
@@ -33,13 +29,13 @@ def pickup_event(view: LegView) -> Origin | None:
     told = view.told
     if told is None or told.pickup is None or not view.pickup_code:
         return None
-    return _of_party(view.picker)
+    return of_party(view.picker)
 
 
 @rule("the event {transfer_event} says that {transferrer} handed the call on", only="told")
 def transfer_event(view: LegView) -> Origin | None:
     """After a transfer the transferrer answers for the call."""
-    return _of_party(view.transferrer) if _transfer(view) is not None else None
+    return of_transferrer(view) if _transfer(view) is not None else None
 
 
 def _transfer(view: LegView) -> Transfer | None:
@@ -52,7 +48,7 @@ def forward_event(view: LegView) -> Origin | None:
     dialler = view.dialler
     if dialler is None or dialler.told is None or dialler.told.forward is None:
         return None
-    return _of_party(dialler.forwarder)
+    return of_party(dialler.forwarder)
 
 
 @rule(
@@ -64,10 +60,18 @@ def called_by_program_event(view: LegView) -> Origin | None:
     """Whom a program calls outside it calls for whom it connects."""
     if not is_called_by_program(view) or view.transferrer is not None:
         return None
-    company = view.called.company or view.context_company
-    return (
-        Origin(inside=True, company=company, extension=view.called.extension) if company else None
-    )
+    company = _called_for(view) or view.called.company or view.context_company
+    own = view.called.extension if company == view.called.company else None
+    return Origin(inside=True, company=company, extension=own) if company else None
+
+
+def _called_for(view: LegView) -> CompanyId | None:
+    """Whose account code the program gave the channel: nobody had called who could have chosen one."""
+    channel = view.told.channel if view.told is not None else None
+    for code in channel.accounts[:1] if channel is not None else ():
+        account = view.owners.account(code, view.at)
+        return account.company if account is not None else None
+    return None
 
 
 @rule(
@@ -101,11 +105,21 @@ def context_passed_event(view: LegView) -> Origin | None:
 
 @rule("the event {transfer_event} names {transferrer}", only="told")
 def transferrer_event(view: LegView) -> str | None:
-    """The transferrer's extension, or its endpoint where that has none."""
-    party = view.transferrer if _transfer(view) is not None else None
-    if party is None or party.kind not in (PartyKind.STATION, PartyKind.UNLISTED):
+    """The transferrer's extension; without one its number, who was called outside, or its endpoint."""
+    transfer = _transfer(view)
+    party = view.transferrer if transfer is not None else None
+    if transfer is None or party is None or party.kind is PartyKind.LOCAL:
         return None
-    return party.extension or party.base.partition("/")[2] or None
+    return party.extension or _number_of(transfer.by, view) or party.base.partition("/")[2] or None
+
+
+def _number_of(channel: str, view: LegView) -> str | None:
+    """What was dialled outside to reach the channel, by an earlier leg."""
+    leg = view.before
+    while leg is not None and unmasked(leg.leg.dstchannel) != channel:
+        leg = leg.before
+    known = leg.attribution if leg is not None else None
+    return known.dial_full if known is not None and known.direction is OUTBOUND else None
 
 
 @rule("the events PARK_START and PARK_END tell of it", only="told")

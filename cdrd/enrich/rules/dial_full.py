@@ -9,7 +9,15 @@ from typing import Final
 
 from cdrd.enrich.call import far_leg
 from cdrd.enrich.found import PartyKind
-from cdrd.enrich.legview import CONFERENCES, INBOUND, INTERNAL, ONNET, OUTBOUND, LegView
+from cdrd.enrich.legview import (
+    BY_PROGRAM,
+    CONFERENCES,
+    INBOUND,
+    INTERNAL,
+    ONNET,
+    OUTBOUND,
+    LegView,
+)
 from cdrd.enrich.rules import NOT_OUTBOUND, Rules, rule
 from cdrd.enrich.rules.by_event import (
     another_s_command_event,
@@ -22,6 +30,7 @@ from cdrd.enrich.rules.numbers import (
     dialling_of_leg,
     fetched,
     for_its_dialler,
+    is_dialled_inside,
     is_public,
     leg_before_parking,
     outside_number,
@@ -76,7 +85,8 @@ def number_called_in_full(view: LegView) -> str | None:
     """From outside, or from another company, it was the number that was called."""
     if view.did is not None:
         return view.did.number
-    number = view.noted_number or ("" if view.overwritten else view.leg.dst)
+    is_lost = view.overwritten or is_dialled_inside(view)
+    number = view.noted_number or ("" if is_lost else view.leg.dst)
     if view.direction is INBOUND:
         return dialling_of_leg(view).written(number) if is_public(view, number) else UNKNOWABLE
     return UNKNOWABLE if view.overwritten else None
@@ -128,7 +138,7 @@ def extension_in_full(view: LegView) -> str | None:
     if reached is None or not reached.company:
         return None
     extension = reached.extension or (
-        view.origin.extension if view.leg.lastapp == "AppDial2" else None
+        view.origin.extension if view.leg.lastapp == BY_PROGRAM else None
     )
     return f"{reached.company}-{extension}" if extension else None
 

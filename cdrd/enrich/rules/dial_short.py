@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from cdrd.enrich.found import PartyKind
-from cdrd.enrich.legview import INBOUND, ONNET, OUTBOUND, LegView
+from cdrd.enrich.legview import BY_PROGRAM, INBOUND, ONNET, OUTBOUND, LegView
 from cdrd.enrich.rules import NOT_OUTBOUND, Rules, rule
 from cdrd.enrich.rules.by_event import (
     extension_event,
@@ -129,7 +129,7 @@ def keyed_number(view: LegView) -> str | None:
 @rule("the extension that was reached, since dst is the dialplan's own")
 def extension_reached(view: LegView) -> str | None:
     """A call back from parking, an originated call."""
-    if view.leg.lastapp == "AppDial2":
+    if view.leg.lastapp == BY_PROGRAM:
         return view.origin.extension
     return view.reached.extension if view.reached and view.leg.dstchannel else None
 

@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
-from cdrd.enrich.found import Account, PartyKind
-from cdrd.enrich.legview import LegView
+from cdrd.enrich.found import Account, Party, PartyKind
+from cdrd.enrich.legview import LegView, Origin
 from cdrd.records import CompanyId
 
 
 def endpoint_name(view: LegView) -> str:
     """`101` of the channel PJSIP/101-0000002a."""
     return view.calling.base.partition("/")[2]
+
+
+def of_party(party: Party | None) -> Origin | None:
+    """A telephone of a company, as who makes a leg happen."""
+    if party is None or party.company is None:
+        return None
+    return Origin(inside=True, company=party.company, extension=party.extension)
+
+
+def of_transferrer(view: LegView) -> Origin | None:
+    """Who handed the call on; of a telephone without an endpoint pattern: whom the call had reached there."""
+    party, leg = view.transferrer, view.before
+    known = of_party(party)
+    if known is not None or party is None:
+        return known
+    while leg is not None and leg.called.base != party.base:
+        leg = leg.before
+    reached = leg.reached if leg is not None else None
+    if leg is None or reached is None or reached.outside or reached.company is None:
+        return None
+    extension = reached.extension
+    if extension is None and leg.dialler is not None and leg.dialler.reached is not None:
+        extension = leg.dialler.reached.extension  # by the number that it dialled
+    return Origin(inside=True, company=reached.company, extension=extension)
 
 
 def believed_account(view: LegView) -> Account | None:

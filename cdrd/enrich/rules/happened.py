@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from cdrd.enrich.found import Party, PartyKind
-from cdrd.enrich.legview import DIALLING_APPS, LegView, Origin
+from cdrd.enrich.call import gone_on_from, rang_alone
+from cdrd.enrich.found import PartyKind
+from cdrd.enrich.legview import BY_PROGRAM, CONFERENCES, DIALLING_APPS, LegView, Origin
 from cdrd.enrich.rules import rule
-from cdrd.enrich.rules.evidence import believed_account, dst_is_number, local_company
+from cdrd.enrich.rules.evidence import (
+    believed_account,
+    dst_is_number,
+    local_company,
+    of_party,
+    of_transferrer,
+)
 from cdrd.records import CompanyId
 
 _OUTSIDE: Final = (PartyKind.TRUNK,)
@@ -20,7 +27,7 @@ def picked_up_by(view: LegView) -> Origin | None:
         return None
     company = view.calling.company or view.context_company
     if view.picker is not None and view.picker.company is not None:
-        return _of_party(view.picker)
+        return of_party(view.picker)
     account = believed_account(view)
     extension = account.extension if account and account.company == company else None
     return Origin(inside=True, company=company, extension=extension) if company else None
@@ -29,7 +36,7 @@ def picked_up_by(view: LegView) -> Origin | None:
 @rule("{transferrer} handed the call on", only="linked")
 def transferrer(view: LegView) -> Origin | None:
     """After a transfer the transferrer answers for the call."""
-    return _of_party(view.transferrer) if view.transferrer is not None else None
+    return of_transferrer(view)
 
 
 @rule("{channel} was called outside, and is handed on", only="linked", calling=(PartyKind.TRUNK,))
@@ -45,22 +52,16 @@ def called_outside(view: LegView) -> Origin | None:
 def forwarder(view: LegView) -> Origin | None:
     """A forwarded call is the forwarding extension's from there on."""
     if view.forwarder is not None and view.called.kind is not PartyKind.LOCAL:
-        return _of_party(view.forwarder)
+        return of_party(view.forwarder)
     if view.dialler is None or view.dialler.consulting:
         return None
     return _forwarded_by(view.dialler)
 
 
-def _of_party(party: Party) -> Origin | None:
-    if party.company is None:
-        return None
-    return Origin(inside=True, company=party.company, extension=party.extension)
-
-
 def _forwarded_by(dialler: LegView) -> Origin | None:
     """Who forwards, where a leg dialled a Local channel to somewhere else than where it was called to."""
     if dialler.forwarder is not None:
-        return _of_party(dialler.forwarder)
+        return of_party(dialler.forwarder)
     exten = dialler.called.base.removeprefix("Local/").partition("@")[0]
     if not _dialled_once(dialler) or not exten.lstrip("+*#").isdigit():
         return None
@@ -68,6 +69,17 @@ def _forwarded_by(dialler: LegView) -> Origin | None:
     if extension is None or exten in (extension, dialler.leg.dst):
         return None
     return Origin(inside=True, company=company, extension=extension)
+
+
+@rule("nobody answered at {forwarder}, whose calls go on outside then", called=_OUTSIDE)
+def gone_on_outside(view: LegView) -> Origin | None:
+    """A dialplan that forwards without a Local channel: an extension's, another company's queue or group."""
+    leg = gone_on_from(view)
+    reached = leg.reached if leg is not None else None
+    if leg is None or reached is None or reached.company is None:
+        return None
+    extension = reached.extension if rang_alone(leg) else None
+    return Origin(inside=True, company=reached.company, extension=extension)
 
 
 def _dialled_once(dialler: LegView) -> bool:
@@ -92,6 +104,8 @@ def sent_outside(view: LegView) -> Origin | None:
     caller = dialler.origin.company if dialler is not None else view.calling.company
     if company in (None, caller) or view.calling.kind is PartyKind.TRUNK:
         return None
+    if view.leg.lastapp in CONFERENCES:
+        return None  # who is outside has called in
     if view.transferrer is not None or (dialler is not None and dialler.consulting):
         return None
     called = dialler.reached if dialler is not None else view.did
@@ -111,6 +125,19 @@ def caller_of_local_channel(view: LegView) -> Origin | None:
     return origin if origin is not None and origin.company else None
 
 
+@rule(
+    "a program called {channel} outside, with the account code {accountcode} of {company}",
+    calling=_OUTSIDE,
+    called=(PartyKind.NOBODY,),
+)
+def called_in_vain(view: LegView) -> Origin | None:
+    """Here the account code is the program's: there was no caller, and no dialplan, to give another one."""
+    if view.leg.lastapp != BY_PROGRAM:
+        return None
+    account = view.owners.account(view.leg.accountcode, view.at)
+    return Origin(inside=True, company=account.company) if account is not None else None
+
+
 @rule("the call was originated through a Local channel to {originated}", calling=(PartyKind.LOCAL,))
 def originated(view: LegView) -> Origin | None:
     """Originated through a Local channel: the telephone that it rang first is the caller."""
@@ -118,7 +145,7 @@ def originated(view: LegView) -> Origin | None:
         return None
     first_half = view.leg.channel.endswith(";1")
     if view.other_half is not None and (view.other_half.leg.dstchannel or view.leg.dstchannel):
-        rung = _of_party(view.other_half.called if first_half else view.called)
+        rung = of_party(view.other_half.called if first_half else view.called)
         if rung is not None:
             return rung
     if not first_half or not view.leg.dstchannel:

@@ -88,10 +88,12 @@ def without_prefix(view: LegView) -> str | None:
 
 def as_keyed(view: LegView, keyed: str) -> str:
     """What a telephone keyed: a feature code as it is, an outside number without the prefix for a line."""
-    if not goes_outside(view) and view.direction is not ONNET:
-        own = (rest for rest in _rests(view, keyed) if view.owners.did(rest, view.at))
-        return next(own, keyed)  # a public number of the own company stays inside
-    rest = _stripped(view, keyed)
+    inside = not goes_outside(view) and view.direction is not ONNET
+    rest = keyed if inside else _stripped(view, keyed)
+    if rest == keyed:  # a public number of a company, whatever becomes of the call there
+        rest = next((r for r in _rests(view, keyed) if view.owners.did(r, view.at)), keyed)
+    if inside:
+        return rest
     dst, number = view.leg.dst, outside_number(view)
     if rest != keyed or number is None or not 0 < len(keyed) - len(dst) <= _LONGEST_PREFIX:
         return rest
@@ -128,6 +130,11 @@ def _rests(view: LegView, dst: str) -> list[str]:
     """What is left of dst without a prefix that it begins with."""
     prefixes = view.owners.outside_prefixes(view.origin.company, view.at)
     return [dst[len(p) :] for p in prefixes if dst.startswith(p) and len(dst) > len(p)]
+
+
+def is_dialled_inside(view: LegView) -> bool:
+    """Whether dst is a company's number behind the prefix for a line, which nobody outside dials."""
+    return any(view.owners.did(rest, view.at) for rest in _rests(view, view.leg.dst))
 
 
 def _stands_alone(view: LegView, dst: str, rest: str) -> bool:

@@ -7,8 +7,8 @@ The order of evidence, the hardest to forge first:
 2. the PIN that the dialplan accepted;
 3. the endpoint of the calling channel: Asterisk names the channel, no caller and no dialplan does
    (a telephone that no pattern covers is known by its name, where that is an extension of one company only);
-4. for calls that come in: the number that was called, the endpoint that was reached, the context, what
-   other legs reached, the company's own trunk;
+4. for calls that come in: the number that was called, the leg before on the same channel, the endpoint
+   that was reached, the context, what other legs reached, the company's own trunk;
 5. the context that a Local channel to the outside was made in (its accountcode is inherited from whoever
    caused the call, who need not be the one who forwards it);
 6. a telephone of another technology that is named so;
@@ -26,7 +26,7 @@ from typing import Final
 
 from cdrd.enrich.call import far_leg
 from cdrd.enrich.found import PartyKind
-from cdrd.enrich.legview import LegView, Origin
+from cdrd.enrich.legview import LETS_IN, LegView, Origin
 from cdrd.enrich.rules import NOT_STATION, Rules, rule
 from cdrd.enrich.rules.by_event import (
     called_by_program_event,
@@ -46,9 +46,11 @@ from cdrd.enrich.rules.evidence import (
     lost_its_number,
 )
 from cdrd.enrich.rules.happened import (
+    called_in_vain,
     called_outside,
     caller_of_local_channel,
     forwarder,
+    gone_on_outside,
     originated,
     picked_up_by,
     sent_outside,
@@ -58,9 +60,9 @@ from cdrd.enrich.rules.happened import (
 
 @rule("the PIN of {auth} was keyed", only="noted")
 def pin(view: LegView) -> Origin | None:
-    """Who dials in and keys a PIN calls as the owner of the PIN."""
+    """Who dials in, keys a PIN and dials on calls as the owner of the PIN."""
     auth = view.noted_auth
-    if auth is None:
+    if auth is None or view.leg.lastapp in LETS_IN:
         return None
     account = believed_account(view)
     coded = account.company if account else None
@@ -119,15 +121,11 @@ def endpoint_called_through_local_channel(view: LegView) -> Origin | None:
     return Origin(inside=False, company=called.company) if is_known else None
 
 
-@rule(
-    "the leg before on the same channel is {company}'s",
-    calling=NOT_STATION,
-    called=(PartyKind.NOBODY,),
-)
+@rule("the leg before on the same channel is {company}'s", calling=NOT_STATION)
 def same_as_leg_before(view: LegView) -> Origin | None:
-    """The dialplan after a telephone that did not answer: its mailbox, a busy tone."""
+    """Whose number was called from outside, wherever its dialplan goes on to: a mailbox, another company."""
     before = view.before
-    if before is None or before.leg.dst != view.leg.dst or not from_outside(view):
+    if before is None or not from_outside(view):
         return None
     company = before.origin.company
     return Origin(inside=False, company=company) if company else None
@@ -234,6 +232,7 @@ def unowned_station_called(view: LegView) -> Origin | None:
 ORIGIN_RULES: Final[Rules[Origin]] = Rules(
     pickup_event,
     picked_up_by,
+    gone_on_outside,
     transfer_event,
     transferrer,
     called_outside,
@@ -245,14 +244,15 @@ ORIGIN_RULES: Final[Rules[Origin]] = Rules(
     pin,
     let_through_event,
     called_by_program_event,
+    called_in_vain,
     calling_endpoint,
     number_called_event,
+    same_as_leg_before,
     number_called,
     endpoint_called,
     context_entered,
     context_passed_event,
     endpoint_called_through_local_channel,
-    same_as_leg_before,
     own_trunk,
     context_to_outside,
     endpoint_named_by_extension,

@@ -10,7 +10,7 @@ from typing import Final
 
 from cdrd.enrich.call import far_leg
 from cdrd.enrich.found import Party, PartyKind
-from cdrd.enrich.legview import CONFERENCES, LegView, Reached
+from cdrd.enrich.legview import BY_PROGRAM, CONFERENCES, MAILBOXES, LegView, Reached
 from cdrd.enrich.rules import Rules, rule
 from cdrd.enrich.rules.evidence import from_outside, unlisted_trunk
 from cdrd.enrich.rules.numbers import is_called_by_program, outside_number, without_prefix
@@ -64,6 +64,16 @@ def handed_on_outside(view: LegView) -> Reached | None:
 def called_by_program(view: LegView) -> Reached | None:
     """A program calls somebody outside first, and then whom it connects: the trunk is in use."""
     return _reached(view.calling) if is_called_by_program(view) else None
+
+
+@rule(
+    "a program called {channel}, who did not answer",
+    calling=(PartyKind.TRUNK,),
+    called=(PartyKind.NOBODY,),
+)
+def tried_by_program(view: LegView) -> Reached | None:
+    """Whom it would have connected is in no row."""
+    return _reached(view.calling) if view.leg.lastapp == BY_PROGRAM else None
 
 
 @rule("it rang at {forwarder}, which sent it on", only="linked", called=(PartyKind.LOCAL,))
@@ -120,12 +130,21 @@ def handed_to_local_channel(view: LegView) -> Reached | None:
 def as_before(view: LegView) -> Reached | None:
     """The dialplan after a Dial() that failed or was not answered: busy tone, voicemail."""
     before = view.before
+    if view.leg.lastapp in MAILBOXES:
+        before = _inside(before)
     if before is None or view.moved or before.leg.dst != view.leg.dst:
         return None
     reached = before.reached
     if reached is None or len(before.dialled.targets) == 1 or before.consulting:
         return reached
     return _without_extension(reached)
+
+
+def _inside(leg: LegView | None) -> LegView | None:
+    """The extension's leg, whose mailbox it is, though numbers outside were tried in its place."""
+    while leg is not None and leg.reached is not None and leg.reached.outside:
+        leg = leg.before
+    return leg
 
 
 @rule("Dial() was told to call {lastdata}", called=(PartyKind.NOBODY,))
@@ -245,6 +264,7 @@ def own_company(view: LegView) -> Reached | None:
 REACHED_RULES: Final[Rules[Reached]] = Rules(
     handed_on_outside,
     called_by_program,
+    tried_by_program,
     conference,
     handed_to_local_channel,
     callers_joined,
