@@ -14,7 +14,7 @@ from cdrd.enrich.found import PartyKind
 from cdrd.enrich.heard import Channel, Started, Transfer
 from cdrd.enrich.legview import INBOUND, INTERNAL, NOBODY_DIALS, OUTBOUND, LegView, Origin
 from cdrd.enrich.rules import NOT_STATION, rule
-from cdrd.enrich.rules.evidence import believed_account, from_outside, of_party, of_transferrer
+from cdrd.enrich.rules.evidence import believed_account, from_outside, of_party, of_reached
 from cdrd.enrich.rules.numbers import UNKNOWABLE, as_keyed, is_called_by_program, is_public
 from cdrd.records import CompanyId
 
@@ -35,7 +35,7 @@ def pickup_event(view: LegView) -> Origin | None:
 @rule("the event {transfer_event} says that {transferrer} handed the call on", only="told")
 def transfer_event(view: LegView) -> Origin | None:
     """After a transfer the transferrer answers for the call."""
-    return of_transferrer(view) if _transfer(view) is not None else None
+    return of_reached(view.transferrer, view.before) if _transfer(view) is not None else None
 
 
 def _transfer(view: LegView) -> Transfer | None:
@@ -48,7 +48,7 @@ def forward_event(view: LegView) -> Origin | None:
     dialler = view.dialler
     if dialler is None or dialler.told is None or dialler.told.forward is None:
         return None
-    return of_party(dialler.forwarder)
+    return of_reached(dialler.forwarder, dialler.before)
 
 
 @rule(

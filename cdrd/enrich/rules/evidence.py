@@ -19,9 +19,8 @@ def of_party(party: Party | None) -> Origin | None:
     return Origin(inside=True, company=party.company, extension=party.extension)
 
 
-def of_transferrer(view: LegView) -> Origin | None:
-    """Who handed the call on; of a telephone without an endpoint pattern: whom the call had reached there."""
-    party, leg = view.transferrer, view.before
+def of_reached(party: Party | None, leg: LegView | None) -> Origin | None:
+    """The same; of a telephone without an endpoint pattern: whom the last of these legs had reached there."""
     known = of_party(party)
     if known is not None or party is None:
         return known

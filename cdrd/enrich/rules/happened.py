@@ -13,7 +13,7 @@ from cdrd.enrich.rules.evidence import (
     dst_is_number,
     local_company,
     of_party,
-    of_transferrer,
+    of_reached,
 )
 from cdrd.records import CompanyId
 
@@ -36,7 +36,7 @@ def picked_up_by(view: LegView) -> Origin | None:
 @rule("{transferrer} handed the call on", only="linked")
 def transferrer(view: LegView) -> Origin | None:
     """After a transfer the transferrer answers for the call."""
-    return of_transferrer(view)
+    return of_reached(view.transferrer, view.before) if view.transferrer is not None else None
 
 
 @rule("{channel} was called outside, and is handed on", only="linked", calling=(PartyKind.TRUNK,))
@@ -52,7 +52,7 @@ def called_outside(view: LegView) -> Origin | None:
 def forwarder(view: LegView) -> Origin | None:
     """A forwarded call is the forwarding extension's from there on."""
     if view.forwarder is not None and view.called.kind is not PartyKind.LOCAL:
-        return of_party(view.forwarder)
+        return of_reached(view.forwarder, view.before)
     if view.dialler is None or view.dialler.consulting:
         return None
     return _forwarded_by(view.dialler)
@@ -61,7 +61,7 @@ def forwarder(view: LegView) -> Origin | None:
 def _forwarded_by(dialler: LegView) -> Origin | None:
     """Who forwards, where a leg dialled a Local channel to somewhere else than where it was called to."""
     if dialler.forwarder is not None:
-        return of_party(dialler.forwarder)
+        return of_reached(dialler.forwarder, dialler.before)
     exten = dialler.called.base.removeprefix("Local/").partition("@")[0]
     if not _dialled_once(dialler) or not exten.lstrip("+*#").isdigit():
         return None

@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Final
 
 from cdrd.enrich.call import far_leg
-from cdrd.enrich.found import Party, PartyKind
+from cdrd.enrich.found import Did, Party, PartyKind
 from cdrd.enrich.legview import BY_PROGRAM, CONFERENCES, MAILBOXES, LegView, Reached
 from cdrd.enrich.rules import Rules, rule
-from cdrd.enrich.rules.evidence import from_outside, unlisted_trunk
+from cdrd.enrich.rules.evidence import dst_is_number, from_outside, unlisted_trunk
 from cdrd.enrich.rules.numbers import is_called_by_program, outside_number, without_prefix
 from cdrd.records import CompanyId
 
@@ -165,10 +165,17 @@ def endpoint_dialled(view: LegView) -> Reached | None:
 def number_reached(view: LegView) -> Reached | None:
     """A number of a company, where no telephone tells more."""
     did = view.did
-    if did is None:
+    if did is None or _led_elsewhere(view, did):
         return None
     extension = view.keyed if view.owns(did.company, view.keyed) else did.extension
     return Reached(outside=False, company=did.company, extension=extension)
+
+
+def _led_elsewhere(view: LegView, did: Did) -> bool:
+    """Whether a call from outside rang in another company's dialplan than that of the number's owner."""
+    if view.origin.inside or view.called.kind is not PartyKind.UNLISTED:
+        return False
+    return view.context_company not in (None, did.company) and not dst_is_number(view)
 
 
 @rule(
