@@ -97,6 +97,36 @@ def _called_extension(dialler: LegView) -> tuple[CompanyId | None, str | None]:
     return None, None
 
 
+@rule(
+    "{transferrer} handed the call on to {company}, whose dialplan sent it outside",
+    only="linked",
+    called=_OUTSIDE,
+)
+def sent_outside_after_transfer(view: LegView) -> Origin | None:
+    """A menu, say: it leaves no row between the transfer and the way out."""
+    company = view.context_company
+    if view.transferrer is None or company is None or view.attended:
+        return None
+    by = of_reached(view.transferrer, view.before)
+    if by is None or by.company == company:
+        return None
+    dids = (view.owners.did(number, view.at) for number in _handed_on_to(view, by.company))
+    found = any(did is not None and did.company == company for did in dids)
+    return Origin(inside=True, company=company) if found else None
+
+
+def _handed_on_to(view: LegView, by: CompanyId | None) -> list[str]:
+    """What was dialled for a blind transfer, as it is and without a prefix for a line.
+
+    Without events it is the dst of the leg before, but for a prefix that nobody outside has dialled.
+    """
+    transfer = view.told.transfer if view.told is not None else None
+    dialled = transfer.exten if transfer is not None else view.before.leg.dst if view.before else ""
+    prefixes = view.owners.outside_prefixes(by, view.at)
+    rests = [dialled[len(p) :] for p in prefixes if dialled.startswith(p)]
+    return [dialled, *rests] if transfer is not None else rests
+
+
 @rule("somebody else called {company}, whose dialplan sent the call outside", called=_OUTSIDE)
 def sent_outside(view: LegView) -> Origin | None:
     """A group or a queue with numbers outside: the way out is theirs, whoever called them."""

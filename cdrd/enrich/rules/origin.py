@@ -54,6 +54,7 @@ from cdrd.enrich.rules.happened import (
     originated,
     picked_up_by,
     sent_outside,
+    sent_outside_after_transfer,
     transferrer,
 )
 
@@ -67,6 +68,13 @@ def pin(view: LegView) -> Origin | None:
     account = believed_account(view)
     coded = account.company if account else None
     claims = (view.calling.company, view.let_in_by, view.context_company, coded)
+    if view.calling.kind is PartyKind.STATION:
+        claims = (
+            coded,
+            view.calling.company,
+            view.context_company,
+            None,
+        )  # where another company let it in
     companies = [company for company in claims if company]
     owner = next((company for company in companies if view.owns(company, auth)), None)
     company = owner or next(iter(companies), None)
@@ -98,7 +106,18 @@ def number_called(view: LegView) -> Origin | None:
 )
 def endpoint_called(view: LegView) -> Origin | None:
     """A call from outside whose number is not known."""
-    return Origin(inside=False, company=view.called.company) if from_outside(view) else None
+    if not from_outside(view) or _is_led_by_another(view):
+        return None
+    return Origin(inside=False, company=view.called.company)
+
+
+def _is_led_by_another(view: LegView) -> bool:
+    """Whether another company's extension leads there, say context and account code: a queue of several."""
+    company = view.context_company
+    if company in (None, view.called.company) or view.owners.dialling(None).is_public(view.leg.dst):
+        return False
+    account = believed_account(view)
+    return account is not None and account.company == company
 
 
 @rule("the call from outside was in the context {dcontext} of {company}", calling=NOT_STATION)
@@ -125,8 +144,8 @@ def endpoint_called_through_local_channel(view: LegView) -> Origin | None:
 def same_as_leg_before(view: LegView) -> Origin | None:
     """Whose number was called from outside, wherever its dialplan goes on to: a mailbox, another company."""
     before = view.before
-    if before is None or not from_outside(view):
-        return None
+    if before is None or view.at < before.ended or not from_outside(view):
+        return None  # those that rang together tell nothing of one another
     company = before.origin.company
     return Origin(inside=False, company=company) if company else None
 
@@ -233,21 +252,22 @@ ORIGIN_RULES: Final[Rules[Origin]] = Rules(
     pickup_event,
     picked_up_by,
     gone_on_outside,
+    sent_outside_after_transfer,
     transfer_event,
     transferrer,
     called_outside,
     forward_event,
     forwarder,
+    pin,
     sent_outside,
     caller_of_local_channel,
     originated,
-    pin,
     let_through_event,
     called_by_program_event,
     called_in_vain,
     calling_endpoint,
-    number_called_event,
     same_as_leg_before,
+    number_called_event,
     number_called,
     endpoint_called,
     context_entered,
