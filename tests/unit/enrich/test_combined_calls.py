@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -27,7 +28,7 @@ from cdrd.enrich.deciding import decide_call
 from cdrd.enrich.directory import Directory
 from cdrd.enrich.story import explain
 from cdrd.owners import DirectoryVersion, EntryKind
-from cdrd.records import AcctId, Attribution
+from cdrd.records import AcctId, Attribution, CompanyId
 
 COMBINED = ("combined", "onward")
 EXACT = [kind for kind in INPUTS if kind.endswith("cel")]
@@ -181,6 +182,31 @@ def test_who_is_let_in_to_dial_on_is_known_by_the_number_called_first() -> None:
     }
 
     assert found == {(name, name.partition("@")[2]) for name in let_in.values()}
+
+
+def _moved(number: str, to: str, at: datetime) -> Directory:
+    """The directory of a PBX whose number belongs to another company from then on."""
+    version = load_companies(CAPTURES / "onward" / "companies.yaml").as_version(1)
+    (did,) = (e for e in version.entries if (e.kind, e.pattern) == (EntryKind.DID, number))
+    others = [entry for entry in version.entries if entry is not did]
+    both = (did._replace(valid_until=at), did._replace(company=CompanyId(to), valid_from=at))
+    return Directory.compile(DirectoryVersion(1, version.companies, [*others, *both]))
+
+
+@pytest.mark.parametrize("kind", INPUTS)
+def test_a_number_that_moves_during_a_call_is_whose_it_was(kind: str) -> None:
+    """A caller waits in a queue while the number goes to the other company, and is led on after that."""
+    name = "queue_overflow_other_company@acme"
+    (first,) = (s["calls"][0]["first"] for s in _scenarios("onward") if s["name"] == name)
+    (call,) = (c for c in calls("onward", kind) if first in {leg.uniqueid for leg in c.legs})
+    waited, led_on = sorted(leg for leg in call.legs if leg.uniqueid == first)
+    number = (waited.userfield or "").removeprefix("did:")
+    owners = _moved(number, "globex", led_on.calldate)
+    decided = decide_call(call.legs, owners, call.events).attributions
+    paid_by = {attribution.acctid: attribution.bill_to for attribution in decided}
+
+    assert waited.calldate < led_on.calldate
+    assert [paid_by[leg.acctid or AcctId(0)] for leg in (waited, led_on)] == ["acme", "acme"]
 
 
 @pytest.mark.parametrize("kind", INPUTS)

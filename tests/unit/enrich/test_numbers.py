@@ -199,6 +199,21 @@ def test_the_arguments_of_dial_are_taken_apart(lastdata: str, targets: list[Targ
     assert list(parse_dial(lastdata).targets) == targets
 
 
+@pytest.mark.parametrize(
+    ("lastdata", "options"),
+    [
+        ("PJSIP/acme-101,30,tTkK", "tTkK"),
+        ("PJSIP/acme-101,30,tTU(sub-greeting,1)k", "tTUk"),
+        ("PJSIP/acme-101,,F(acme-internal^907700900123^1)", "F"),
+        ("PJSIP/acme-101,30,tG(feature^g", "tG"),
+        ("PJSIP/acme-101,30,t,https://pbx.example/g(F)", "t"),
+        ("PJSIP/acme-101", ""),
+    ],
+)
+def test_what_options_are_told_are_no_options(lastdata: str, options: str) -> None:
+    assert parse_dial(lastdata).options == options
+
+
 def test_cut_arguments_do_not_pretend_to_be_whole() -> None:
     assert not parse_dial("&".join(f"PJSIP/acme-{n}" for n in range(101, 130))[:79]).complete
 
