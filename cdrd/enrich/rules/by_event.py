@@ -11,10 +11,16 @@ from typing import Final
 
 from cdrd.enrich.channels import unmasked
 from cdrd.enrich.found import PartyKind
-from cdrd.enrich.heard import Channel, Started, Transfer
+from cdrd.enrich.heard import Channel, Place, Started, Transfer
 from cdrd.enrich.legview import INBOUND, INTERNAL, NOBODY_DIALS, OUTBOUND, LegView, Origin
 from cdrd.enrich.rules import NOT_STATION, rule
-from cdrd.enrich.rules.evidence import believed_account, from_outside, of_party, of_reached
+from cdrd.enrich.rules.evidence import (
+    believed_account,
+    from_outside,
+    is_number_of,
+    of_party,
+    of_reached,
+)
 from cdrd.enrich.rules.numbers import UNKNOWABLE, as_keyed, is_called_by_program, is_public
 from cdrd.records import CompanyId
 
@@ -166,12 +172,19 @@ def _is_menu(started: Started, channel: Channel) -> bool:
     arguments = started.data.split(",")
     if len(arguments) > 2 and arguments[2].strip() == "1":  # noqa: PLR2004  Read(variable,file,maxdigits)
         return True
-    after = [place for place in channel.places if place.at > started.at]
-    went_to = after[0].exten if after else ""
-    keyed = "".join(
-        d for at, d in channel.digits if at >= started.at and (not after or at <= after[0].at)
-    )
-    return bool(went_to) and keyed.rstrip("#") == went_to
+    went_to = _next_place(channel, started)
+    return went_to is not None and _keyed(channel, started).rstrip("#") == went_to.exten != ""
+
+
+def _next_place(channel: Channel, started: Started) -> Place | None:
+    return next((place for place in channel.places if place.at > started.at), None)
+
+
+def _keyed(channel: Channel, started: Started) -> str:
+    """What was keyed from the start of an application until the dialplan went on elsewhere."""
+    after = _next_place(channel, started)
+    digits = (d for at, d in channel.digits if at >= started.at and (not after or at <= after.at))
+    return "".join(digits)
 
 
 @rule(
@@ -203,6 +216,22 @@ def _let_through(view: LegView) -> Started | None:
         if started.app == "disa" and asked is not None:
             return started
     return None
+
+
+@rule(
+    "events say that a number of {company} was dialled after DISA(), whose dialplan sent the call outside",
+    only="told",
+    calling=(PartyKind.TRUNK,),
+    called=(PartyKind.TRUNK,),
+)
+def led_outside_after_pin_event(view: LegView) -> Origin | None:
+    """By a menu, say: the PIN let the caller dial that company's number, and no further."""
+    started, company, by = _let_through(view), view.context_company, view.let_in_by
+    channel = view.told.channel if view.told is not None else None
+    if started is None or channel is None or company in (None, by):
+        return None
+    found = is_number_of(company, _keyed(channel, started), by, view)
+    return Origin(inside=True, company=company) if found else None
 
 
 @rule("events say that DISA() let the caller dial as {company}", only="told", calling=NOT_STATION)

@@ -125,6 +125,16 @@ def _outside_number(view: LegView) -> bool:
     return not inside and view.owners.did(src, view.at) is None
 
 
+def is_number_of(company: CompanyId, dialled: str, by: CompanyId | None, view: LegView) -> bool:
+    """Whether what one company dialled is another's public number, with or without the prefix for a line."""
+    prefixes = view.owners.outside_prefixes(by, view.at)
+    for number in [dialled, *[dialled[len(p) :] for p in prefixes if dialled.startswith(p)]]:
+        did = view.owners.did(number, view.at) if number else None
+        if did is not None and did.company == company:
+            return True
+    return False
+
+
 def dst_is_number(view: LegView) -> bool:
     """Whether dst is a company's public number."""
     return view.owners.did(view.leg.dst, view.at) is not None

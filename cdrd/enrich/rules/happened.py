@@ -11,6 +11,7 @@ from cdrd.enrich.rules import rule
 from cdrd.enrich.rules.evidence import (
     believed_account,
     dst_is_number,
+    is_number_of,
     local_company,
     of_party,
     of_reached,
@@ -98,33 +99,38 @@ def _called_extension(dialler: LegView) -> tuple[CompanyId | None, str | None]:
 
 
 @rule(
-    "{transferrer} handed the call on to {company}, whose dialplan sent it outside",
+    "the call was handed on, or sent on, to a number of {company}, whose dialplan sent it outside",
     only="linked",
     called=_OUTSIDE,
 )
-def sent_outside_after_transfer(view: LegView) -> Origin | None:
-    """A menu, say: it leaves no row between the transfer and the way out."""
+def led_outside(view: LegView) -> Origin | None:
+    """A menu, say: it leaves no row between the transfer, or the forward, and the way out."""
     company = view.context_company
-    if view.transferrer is None or company is None or view.attended:
+    if company is None or view.attended or not view.dialled.targets:
         return None
+    by, number = _led_to(view)
+    if by == company or not is_number_of(company, number, by, view):
+        return None
+    return Origin(inside=True, company=company)
+
+
+def _led_to(view: LegView) -> tuple[CompanyId | None, str]:
+    """Who handed the call on or sent it on, and what was dialled for it."""
+    if view.transferrer is None:
+        is_sent_on = view.dialler is not None and view.noted_auth is None
+        exten = view.calling.base.removeprefix("Local/").rpartition("@")[0]
+        return local_company(view), exten if is_sent_on else ""
     by = of_reached(view.transferrer, view.before)
-    if by is None or by.company == company:
-        return None
-    dids = (view.owners.did(number, view.at) for number in _handed_on_to(view, by.company))
-    found = any(did is not None and did.company == company for did in dids)
-    return Origin(inside=True, company=company) if found else None
+    return by.company if by is not None else None, _handed_on_to(view)
 
 
-def _handed_on_to(view: LegView, by: CompanyId | None) -> list[str]:
-    """What was dialled for a blind transfer, as it is and without a prefix for a line.
-
-    Without events it is the dst of the leg before, but for a prefix that nobody outside has dialled.
-    """
+def _handed_on_to(view: LegView) -> str:
+    """Without events it is the dst of the leg before, but for a number by which the call may have come in."""
     transfer = view.told.transfer if view.told is not None else None
-    dialled = transfer.exten if transfer is not None else view.before.leg.dst if view.before else ""
-    prefixes = view.owners.outside_prefixes(by, view.at)
-    rests = [dialled[len(p) :] for p in prefixes if dialled.startswith(p)]
-    return [dialled, *rests] if transfer is not None else rests
+    if transfer is not None:
+        return transfer.exten
+    before = view.before
+    return "" if before is None or dst_is_number(before) else before.leg.dst
 
 
 @rule("somebody else called {company}, whose dialplan sent the call outside", called=_OUTSIDE)

@@ -2,9 +2,9 @@
 
 The order of evidence, the hardest to forge first:
 
-1. what happened in the call: a pick-up, a transfer, a forward, a number whose dialplan sent the call out
-   again, a Local channel dialled by another leg;
-2. the PIN that the dialplan accepted;
+1. what happened in the call: a pick-up, a number whose dialplan sent the call out again, a transfer, a
+   forward;
+2. the PIN that the dialplan accepted, or the Local channel dialled by another leg;
 3. the endpoint of the calling channel: Asterisk names the channel, no caller and no dialplan does
    (a telephone that no pattern covers is known by its name, where that is an extension of one company only);
 4. for calls that come in: the number that was called, the leg before on the same channel, the endpoint
@@ -32,6 +32,7 @@ from cdrd.enrich.rules.by_event import (
     called_by_program_event,
     context_passed_event,
     forward_event,
+    led_outside_after_pin_event,
     let_through_event,
     number_called_event,
     pickup_event,
@@ -51,10 +52,10 @@ from cdrd.enrich.rules.happened import (
     caller_of_local_channel,
     forwarder,
     gone_on_outside,
+    led_outside,
     originated,
     picked_up_by,
     sent_outside,
-    sent_outside_after_transfer,
     transferrer,
 )
 
@@ -252,7 +253,8 @@ ORIGIN_RULES: Final[Rules[Origin]] = Rules(
     pickup_event,
     picked_up_by,
     gone_on_outside,
-    sent_outside_after_transfer,
+    led_outside_after_pin_event,
+    led_outside,
     transfer_event,
     transferrer,
     called_outside,

@@ -153,6 +153,8 @@ def endpoint_dialled(view: LegView) -> Reached | None:
     if not view.dialled.targets:
         return None
     base = view.dialled.targets[0].base
+    if base == view.calling.base:
+        return None  # the command of a caller whom this one has joined with somebody
     party = view.owners.party_of_base(base, view.at)
     known = party.kind in (PartyKind.STATION, PartyKind.TRUNK)
     reached = _reached(party) if known else None
