@@ -16,6 +16,8 @@ from cdrd.cli import cli
 from cdrd.cli.known import company_must_be_known
 from cdrd.cli.layout import aligned
 from cdrd.cli.program import Program, run
+from cdrd.enrich.printable import printable
+from cdrd.enrich.problems import did_you_mean
 from cdrd.logs import escape_control
 from cdrd.owners import Permission
 from cdrd.serve.passwords import digest, hash_password, new_token
@@ -38,6 +40,8 @@ _SHORTEST = 8
 _LOGIN = re.compile(r"[^\s:\x00-\x1f\x7f]{1,64}")
 """HTTP Basic ends a login with a colon."""
 _TO_COME = "See `cdrd directory show`, or add --allow-unknown-company where it comes later."
+_PUSHED = {"push", "forward"}
+"""The ways of sources that somebody lets himself in to."""
 _DAYS = {"h": 1 / 24, "d": 1, "w": 7, "y": 365}
 
 
@@ -124,6 +128,16 @@ def add_user(program: Program, /, login: str, **options: Any) -> None:
     )
     _in_database(program, lambda database: create_principal(database, new))
     click.echo(f"user {login} added", err=True)
+    _tell_of_unknown(options["sources"], program)
+
+
+def _tell_of_unknown(sources: Sequence[str], program: Program) -> None:
+    """A source may be made later, or be another machine's; a slip of the pen would only ever be a 404."""
+    pushed = {source.name for source in program.settings.sources if source.way in _PUSHED}
+    for name in sources:
+        if name not in pushed:
+            said = f"{program.config} has no source {name} that takes pushes"
+            click.echo(printable(said + did_you_mean(name, pushed)), err=True)
 
 
 async def _must_be_known(database: Database, companies: Sequence[str]) -> None:

@@ -113,6 +113,22 @@ def test_a_company_that_never_was_is_taken_only_where_that_is_said(cdrd: Command
     assert "globex, acmee" in cdrd.well("user", "list")
 
 
+def test_a_source_that_nobody_can_push_to_is_told(cdrd: Commands, tmp_path: Path) -> None:
+    config = tmp_path / "cdrd.yaml"
+    settings = json.loads(config.read_text())
+    hq = {"name": "hq", "kind": "asterisk-csv", "push": True}
+    branch = {"name": "branch", "kind": "asterisk-csv", "path": "/var/log/Master.csv"}
+    config.write_text(json.dumps({**settings, "sources": [hq, branch]}))
+    names = [word for name in ("hq", "branch", "hqq") for word in ("--push", name)]
+    told = cdrd("user", "add", "pbx", *names, "--no-password").stderr
+
+    assert told == (
+        "user pbx added\n"
+        f"{config} has no source branch that takes pushes; there is hq\n"
+        f"{config} has no source hqq that takes pushes; did you mean hq?\n"
+    )
+
+
 def test_without_a_directory_no_company_is_known(cdrd: Commands) -> None:
     error = cdrd("user", "add", "biller", "--company", "acme", "--no-password").exception
 
