@@ -10,7 +10,6 @@ from types import TracebackType
 from typing import Any, Self
 
 import asyncpg
-from asyncpg.connect_utils import SessionAttribute
 
 from cdrd.errors import (
     CdrdError,
@@ -21,6 +20,7 @@ from cdrd.errors import (
     StoreUnavailable,
 )
 from cdrd.store import moments
+from cdrd.store.hosts import Hosts
 from cdrd.store.statements import statement
 
 CHANNEL = "cdrd"
@@ -136,6 +136,7 @@ class Database:
         application: str = "cdrd",
     ) -> None:
         self._dsn = dsn
+        self._hosts = Hosts(dsn)
         self._pool_size = pool_size
         self._statement_timeout = statement_timeout
         self._settings = {
@@ -160,10 +161,9 @@ class Database:
             self._dsn,
             min_size=0,
             max_size=self._pool_size,
-            timeout=10,
             command_timeout=None,
             server_settings=self._settings,
-            target_session_attrs=self._wanted_host(),
+            connect=self._hosts.connect,
             init=_prepare,
             reset=_nothing_to_reset,
         )
@@ -201,10 +201,6 @@ class Database:
     def statement_timeout(self) -> float:
         """Seconds after which the database ends a statement."""
         return self._statement_timeout
-
-    def _wanted_host(self) -> SessionAttribute | None:
-        """Of several hosts in the operator's DSN the primary: the others can't be written to."""
-        return SessionAttribute.read_write if "," in self._dsn else None
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Any]:
@@ -260,15 +256,12 @@ class Database:
     async def dedicated(self) -> Any:
         """A connection outside the pool, for what lives as long as the connection: locks, LISTEN."""
         with translated():
-            return await asyncpg.connect(
-                self._dsn,
-                timeout=10,
+            return await self._hosts.connect(
                 server_settings={
                     **self._settings,
                     "idle_in_transaction_session_timeout": "0",
                     "tcp_user_timeout": "30000",  # as keepalives, of what was sent and not received
                 },
-                target_session_attrs=self._wanted_host(),
             )
 
 
