@@ -220,6 +220,9 @@ def _fetched(chain: list[LegView]) -> None:
 
 def _took_the_place(view: LegView, chain: list[LegView], talking: LegView | None) -> None:
     """The leg to the party that was dialled tells how somebody else came to its place."""
+    if talking and talking.forwarder and _leads_to(talking, view.leg.dstchannel):
+        view.forwarder = talking.forwarder  # the Local channel between them is optimised away
+        return
     bases = {target.base for target in view.dialled.targets}
     rung = [
         leg for leg in chain if leg is not view and leg.called.base in bases and leg.at <= view.at
@@ -268,7 +271,7 @@ def _follows(view: LegView, talking: LegView) -> bool:
     """Whether there can only be this leg because the party that was talked to handed the caller on."""
     if view.at < talking.ended or talking.called.kind is PartyKind.TRUNK or view.leg.dst == "h":
         return False
-    if far_leg(talking).leg.dstchannel == view.leg.dstchannel != "":
+    if _leads_to(talking, view.leg.dstchannel):
         return False  # the Local channel between them is optimised away
     if {view.leg.lastapp, talking.leg.lastapp} & CONFERENCES:
         return False
@@ -326,6 +329,18 @@ def far_leg(view: LegView) -> LegView:
             break
         hop = hop.through
     return hop
+
+
+def _leads_to(view: LegView, channel: str) -> bool:
+    """Whether the leg reached the channel, through Local channels if need be."""
+    hop: LegView | None = view
+    for _ in range(MOST_HOPS):
+        if hop is None or not channel:
+            return False
+        if hop.leg.dstchannel == channel:
+            return True
+        hop = hop.through if hop.called.kind is PartyKind.LOCAL else None
+    return False
 
 
 def rang_behind(view: LegView) -> bool:

@@ -69,6 +69,8 @@ def _forwarded_by(dialler: LegView) -> Origin | None:
     company, extension = _called_extension(dialler)
     if extension is None or exten in (extension, dialler.leg.dst):
         return None
+    if dialler.did is not None and dialler.owners.did(exten, dialler.at) == dialler.did:
+        return None  # the number itself, whatever a transfer wrote over dst
     return Origin(inside=True, company=company, extension=extension)
 
 
