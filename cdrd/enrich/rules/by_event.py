@@ -225,13 +225,27 @@ def _let_through(view: LegView) -> Started | None:
     called=(PartyKind.TRUNK,),
 )
 def led_outside_after_pin_event(view: LegView) -> Origin | None:
-    """By a menu, say: the PIN let the caller dial that company's number, and no further."""
+    """By a menu, say: the PIN let the caller dial that company's number, and no further.
+
+    What was keyed is in no event before Asterisk 20, but a menu runs applications.
+    """
     started, company, by = _let_through(view), view.context_company, view.let_in_by
     channel = view.told.channel if view.told is not None else None
     if started is None or channel is None or company in (None, by):
         return None
-    found = is_number_of(company, _keyed(channel, started), by, view)
-    return Origin(inside=True, company=company) if found else None
+    dialled = is_number_of(company, _keyed(channel, started), by, view)
+    if not dialled and not any(
+        _is_menu_of(company, place, started, view) for place in channel.places
+    ):
+        return None
+    return Origin(inside=True, company=company)
+
+
+def _is_menu_of(company: CompanyId, place: Place, started: Started, view: LegView) -> bool:
+    if not started.at < place.at <= view.passed_until:
+        return False
+    entry = view.owners.context(place.context, view.at)
+    return entry is not None and entry.company == company and bool(entry.detail.get("ivr"))
 
 
 @rule("events say that DISA() let the caller dial as {company}", only="told", calling=NOT_STATION)

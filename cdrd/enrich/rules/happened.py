@@ -111,7 +111,10 @@ def led_outside(view: LegView) -> Origin | None:
     if company is None or view.attended or not view.dialled.targets:
         return None
     by, number = _led_to(view)
-    if by == company or not is_number_of(company, number, by, view):
+    if by == company:
+        return None
+    noted = view.did if view.transferrer is not None else None
+    if not is_number_of(company, number, by, view) and (noted is None or noted.company != company):
         return None
     return Origin(inside=True, company=company)
 
