@@ -127,7 +127,7 @@ def _heard(view: LegView) -> dict[str, str | None]:
         "number_heard": next(view.heard_numbers(), None),
         "parked_with": parked_by.exten if parked_by else None,
         "picker": _named(view.picker),
-        "pin_extension": view.origin.extension,
+        "pin_extension": view.attribution.auth if view.attribution is not None else None,
         "recorder": channel.name if channel else None,
         "transfer_event": "ATTENDEDTRANSFER" if attended else "BLINDTRANSFER",
     }

@@ -47,15 +47,15 @@ def _decided(
 
 
 @pytest.mark.parametrize("kind", INPUTS)
-@pytest.mark.parametrize("capture", ["main", "worked"])
+@pytest.mark.parametrize("capture", ["main", "worked", "onward"])
 def test_the_order_in_which_legs_and_events_arrive_decides_nothing(capture: str, kind: str) -> None:
     random = Random(1)
     for call in calls(capture, kind):
         legs, events = call.legs, call.events
         if len(legs) > 1 or events:
-            record = decide_call(legs, directory(), events).record
+            record = decide_call(legs, directory(capture), events).record
             shuffled = random.sample(legs, len(legs)), random.sample(events, len(events))
-            decided = decide_call(shuffled[0], directory(), shuffled[1])
+            decided = decide_call(shuffled[0], directory(capture), shuffled[1])
             assert record == decided.record
             for attribution in decided.attributions:
                 assert attribution == attributions(capture, kind)[attribution.acctid]
@@ -73,11 +73,12 @@ def test_what_a_rule_is_not_asked_of_it_could_not_decide(kind: str) -> None:
     """Legs of which nothing more is known, of which no event tells, for which nothing was noted."""
     spared = [(r, {*r._replace(only=None).sorts()}.difference(r.sorts())) for r in _rules()]
     assert len(spared) > 40
-    for call in (*calls("main", kind), *calls("worked", kind)):
-        for view in decided_views(call.legs, directory(), call.events):
-            for one, sorts in spared:
-                if view.sort in sorts:
-                    assert one.decide(view) is None, (one.name, view.leg)
+    for capture in ("main", "worked", "onward"):
+        for call in calls(capture, kind):
+            for view in decided_views(call.legs, directory(capture), call.events):
+                for one, sorts in spared:
+                    if view.sort in sorts:
+                        assert one.decide(view) is None, (one.name, view.leg)
 
 
 @FEW
