@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
@@ -216,6 +217,25 @@ def test_a_number_that_moves_during_a_call_is_whose_it_was(kind: str) -> None:
 
     assert waited.calldate < led_on.calldate
     assert [paid_by[leg.acctid or AcctId(0)] for leg in (waited, led_on)] == ["acme", "acme"]
+
+
+@pytest.mark.parametrize("kind", INPUTS)
+def test_an_agreement_about_forwards_holds_for_those_without_a_local_channel(kind: str) -> None:
+    """A busy extension of the company called goes on to a trunk, on the channel of the caller."""
+    version = load_companies(CAPTURES / "onward" / "companies.yaml").as_version(1)
+    agreed = [replace(company, pays={"forward": "caller"}) for company in version.companies]
+    owners = Directory.compile(replace(version, companies=agreed))
+    names = ("onnet_busy_forward_out@acme", "onnet_busy_forward_out@globex")
+    firsts = {s["calls"][0]["first"] for s in _scenarios("onward") if s["name"] in names}
+    paid_by = [
+        (attribution.company, attribution.bill_to)
+        for call in calls("onward", kind)
+        if firsts & {leg.uniqueid for leg in call.legs}
+        for attribution in attribute_call(call.legs, owners, call.events)
+        if attribution.trunk
+    ]
+
+    assert sorted(paid_by) == [("acme", "globex"), ("globex", "acme")]
 
 
 @pytest.mark.parametrize("kind", INPUTS)
