@@ -111,8 +111,10 @@ def parse_dial(lastdata: str) -> Dialled:
     complete = len(lastdata.encode("utf-8", "surrogateescape")) < LONGEST_LASTDATA
     parts = lastdata.split(",")
     targets = tuple(_target(text) for text in parts[0].split("&") if "/" in text)
-    options = ",".join(parts[2:])  # the third argument: Dial(targets,timeout,options,URL)
-    return Dialled(targets, _ARGUMENTS.sub("", options).partition(",")[0], complete)
+    options = parts[2] if len(parts) > 2 else ""  # noqa: PLR2004  the third argument: Dial(targets,timeout,options)
+    if "(" in options:
+        options = _ARGUMENTS.sub("", ",".join(parts[2:])).partition(",")[0]
+    return Dialled(targets, options, complete)
 
 
 def is_replaced(dialled: Dialled, reached: str) -> bool:

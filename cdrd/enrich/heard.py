@@ -69,6 +69,17 @@ class Channel:
     numbers: list[str] = field(default_factory=list)
     """DNIDs: the number called, which keeps the first where the dialplan goes on with another."""
 
+    def went_to(self, started: Started) -> Place | None:
+        """Where the dialplan went on from an application."""
+        return next((place for place in self.places if place.at > started.at), None)
+
+    def keyed_from(self, started: Started) -> str:
+        """What was keyed from the start of an application until the dialplan went on elsewhere."""
+        after = self.went_to(started)
+        until = after.at if after is not None else None
+        found = [d for at, d in self.digits if at >= started.at and (until is None or at <= until)]
+        return "".join(found)
+
 
 class Transfer(NamedTuple):
     """A party handed another one on."""

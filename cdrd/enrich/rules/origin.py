@@ -32,8 +32,6 @@ from cdrd.enrich.rules.by_event import (
     called_by_program_event,
     context_passed_event,
     forward_event,
-    led_outside_after_pin_event,
-    let_through_event,
     number_called_event,
     pickup_event,
     transfer_event,
@@ -58,6 +56,7 @@ from cdrd.enrich.rules.happened import (
     sent_outside,
     transferrer,
 )
+from cdrd.enrich.rules.let_through import led_outside_after_pin_event, let_through_event
 
 
 @rule("the PIN of {auth} was keyed", only="noted")
@@ -68,14 +67,9 @@ def pin(view: LegView) -> Origin | None:
         return None
     account = believed_account(view)
     coded = account.company if account else None
-    claims = (view.calling.company, view.let_in_by, view.context_company, coded)
-    if view.calling.kind is PartyKind.STATION:
-        claims = (
-            coded,
-            view.calling.company,
-            view.context_company,
-            None,
-        )  # where another company let it in
+    claims = [view.calling.company, view.let_in_by, view.context_company, coded]
+    if view.calling.kind is PartyKind.STATION:  # another company's number may have let it in
+        claims = [coded, view.calling.company, view.context_company]
     companies = [company for company in claims if company]
     owner = next((company for company in companies if view.owns(company, auth)), None)
     company = owner or next(iter(companies), None)

@@ -12,12 +12,11 @@ from cdrd.enrich.rules.by_event import (
     menu_event,
     parking_event,
     picked_up_event,
-    pin_event,
-    pin_owner_event,
     recording_event,
     transferrer_event,
 )
 from cdrd.enrich.rules.evidence import from_outside
+from cdrd.enrich.rules.let_through import pin_event, pin_owner_event
 from cdrd.enrich.rules.numbers import for_its_dialler
 from cdrd.records import CompanyId, Direction
 
