@@ -141,6 +141,8 @@ def same_as_leg_before(view: LegView) -> Origin | None:
     before = view.before
     if before is None or view.at < before.ended or not from_outside(view):
         return None  # those that rang together tell nothing of one another
+    if before.origin.inside and view.calling.kind is PartyKind.UNLISTED:
+        return None  # it was taken for a telephone
     company = before.origin.company
     return Origin(inside=False, company=company) if company else None
 
