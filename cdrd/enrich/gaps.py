@@ -39,6 +39,10 @@ def find_gaps(entries: Sequence[Entry]) -> Iterator[str]:
             owned.without(EntryKind.OUTSIDE_PREFIX),
             "no outside prefix, which others have: one that is dialled is shown as part of the number",
         )
+    if owned.anybody_has(EntryKind.DID) and not owned.anybody_has(EntryKind.TRUNK):
+        yield (
+            "public numbers, and no trunks: a line to the outside is taken for a telephone that nobody owns"
+        )
 
 
 class _Owned:

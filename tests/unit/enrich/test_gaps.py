@@ -66,6 +66,16 @@ def test_what_is_told_to_be_missing_makes_decisions_worse(
     assert agreeing(capture, less) < agreeing(capture, whole)
 
 
+def test_that_nobody_lists_a_trunk_makes_decisions_worse() -> None:
+    whole = load_companies(COMPANIES)
+    without = [one for one in whole.entries if one.kind is not EntryKind.TRUNK]
+    less = whole._replace(entries=without)
+    [gap] = find_gaps(less.entries)
+
+    assert gap.startswith("public numbers, and no trunks: ")
+    assert agreeing("main", less) < agreeing("main", whole)
+
+
 @pytest.mark.parametrize(
     ("companies", "told"),
     [
