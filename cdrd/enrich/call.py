@@ -86,6 +86,7 @@ def _link(views: list[LegView]) -> None:
         channels.setdefault((leg.uniqueid or "", leg.channel), []).append(view)
         if leg.dstchannel:
             reached.setdefault(leg.dstchannel, []).append(view)
+    _joined_with_dialled(views, reached)
     _link_locals(views, reached)
     for view in views:
         _called_and_calling(view, reached.get(view.leg.channel, ()))
@@ -98,6 +99,14 @@ def _link(views: list[LegView]) -> None:
             view.consultation = _consultation(view, reached.get(view.leg.dstchannel, ()))
         if view.pickup_code:
             _picked_up(view, reached.get(view.leg.channel, ()), channels)
+
+
+def _joined_with_dialled(views: list[LegView], reached: dict[str, list[LegView]]) -> None:
+    """Who was joined with a Local channel that somebody else's Dial() had called consults nobody there."""
+    for view in views:
+        if view.consulting:
+            others = reached[view.leg.dstchannel]
+            view.consulting = not any(v.dialled.targets and not v.replaced for v in others)
 
 
 def _link_locals(views: list[LegView], reached: dict[str, list[LegView]]) -> None:
@@ -122,7 +131,7 @@ def _link_locals(views: list[LegView], reached: dict[str, list[LegView]]) -> Non
 def _dialler(view: LegView, diallers: Sequence[LegView]) -> LegView | None:
     """Of several the one that consults."""
     for dialler in diallers:
-        if is_called(dialler.leg) and dialler.leg.channel != view.leg.dstchannel:
+        if dialler.consulting and dialler.leg.channel != view.leg.dstchannel:
             return dialler
     return diallers[0] if diallers else None
 
@@ -144,7 +153,7 @@ def _called_and_calling(view: LegView, reached_by: Sequence[LegView]) -> None:
         return
     if first.at <= view.at and _in_time(first) < _in_time(view):
         view.called_by = first
-    if leg.lastapp in CONFERENCES or leg.lastapp in PARKING_APPS:
+    if leg.lastapp in CONFERENCES or leg.lastapp in PARKING_APPS or leg.dst == "h":
         return
     if leg.lastapp in CALLED_APPS and not leg.dstchannel:
         view.pickup_code = bool(leg.dst)
@@ -179,9 +188,11 @@ def _follow(chain: list[LegView]) -> None:
             view.parked = True
             talking = view if view.answered else talking
             continue
-        if before is not None and view.transferrer is None:
+        if before is not None and before.consulting and view.leg.lastapp == "AppDial":
+            view.consulting = True
+            view.transferrer, view.moved, view.attended = before.transferrer, False, False
+        elif before is not None and view.transferrer is None:
             view.transferrer = before.transferrer
-            view.consulting |= before.consulting and view.leg.lastapp == "AppDial"
         if view.replaced:
             _took_the_place(view, chain, talking)
         elif talking is not None and _follows(view, talking):
@@ -228,8 +239,9 @@ def _took_the_place(view: LegView, chain: list[LegView], talking: LegView | None
         leg for leg in chain if leg is not view and leg.called.base in bases and leg.at <= view.at
     ]
     last = rung[-1] if rung else None
-    if talking is not None and _same_command(view, talking) and (last is None or not last.talked):
-        last = talking  # a telephone that had picked it up
+    took_over = last is None or not last.talked or (talking is not None and talking.parked)
+    if talking is not None and took_over and _same_command(view, talking):
+        last = talking  # a telephone that had picked it up, or fetched it from parking
     if last is not None and last.talked:
         _joined_with_another(view, last, talking)
     elif last is None and talking is not None and talking.called.base == view.called.base:
