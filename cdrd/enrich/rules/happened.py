@@ -185,13 +185,15 @@ def originated(view: LegView) -> Origin | None:
     if view.dialler is not None:
         return None
     first_half = view.leg.channel.endswith(";1")
+    company = local_company(view)
     if view.other_half is not None and (view.other_half.leg.dstchannel or view.leg.dstchannel):
         rung = of_party(view.other_half.called if first_half else view.called)
+        if rung is not None and company not in (None, rung.company):
+            return Origin(inside=True, company=company)  # whose dialplan called another's telephone
         if rung is not None:
             return rung
     if not first_half or not view.leg.dstchannel:
         return None
-    company = local_company(view)
     exten = view.calling.base.removeprefix("Local/").partition("@")[0]
     return (
         Origin(inside=True, company=company, extension=exten) if view.owns(company, exten) else None
