@@ -22,6 +22,7 @@ SENTENCES: dict[str, str] = {}
 
 Kinds = tuple[PartyKind, ...]
 ANY_KIND: Final[Kinds] = tuple(PartyKind)
+TELEPHONES: Final[Kinds] = (PartyKind.STATION, PartyKind.UNLISTED)
 NOT_STATION: Final[Kinds] = (PartyKind.TRUNK, PartyKind.LOCAL, PartyKind.UNLISTED)
 
 

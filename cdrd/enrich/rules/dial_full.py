@@ -18,7 +18,7 @@ from cdrd.enrich.legview import (
     OUTBOUND,
     LegView,
 )
-from cdrd.enrich.rules import NOT_OUTBOUND, Rules, rule
+from cdrd.enrich.rules import NOT_OUTBOUND, TELEPHONES, Rules, rule
 from cdrd.enrich.rules.by_event import (
     another_s_command_event,
     fetched_event,
@@ -27,12 +27,15 @@ from cdrd.enrich.rules.by_event import (
 )
 from cdrd.enrich.rules.numbers import (
     UNKNOWABLE,
+    before_its_command,
     dialling_of_leg,
     fetched,
     for_its_dialler,
+    has_another_s_command,
     is_dialled_inside,
     is_public,
     leg_before_parking,
+    number_for_local_channel,
     outside_number,
     without_prefix,
 )
@@ -80,6 +83,19 @@ def expanded_to_consult(view: LegView) -> str | None:
     return consulted.attribution.dial_full if consulted and consulted.attribution else None
 
 
+@rule(
+    "the number that was keyed to consult, {local}",
+    only="linked",
+    called=(PartyKind.LOCAL,),
+    directions=(ONNET,),
+)
+def number_consulted_in_full(view: LegView) -> str | None:
+    """Another company was consulted by feature code; dst and notes are of the call before."""
+    number = number_for_local_channel(view) if view.consulting or view.attended else None
+    did = view.owners.did(number, view.at) if number else None
+    return did.number if did is not None else None
+
+
 @rule("the number {did}", directions=(INBOUND, ONNET))
 def number_called_in_full(view: LegView) -> str | None:
     """From outside, or from another company, it was the number that was called."""
@@ -110,6 +126,19 @@ def expanded_for_parked_call(view: LegView) -> str | None:
     """In parking, and when nobody fetches it from there, it still is the call that the caller made."""
     leg = leg_before_parking(view)
     return leg.attribution.dial_full if leg is not None and leg.attribution else None
+
+
+@rule(
+    "{lastdata} is the command of another, who was joined with what this one had called",
+    calling=TELEPHONES,
+    called=(PartyKind.NOBODY,),
+)
+def expanded_before_joined(view: LegView) -> str | None:
+    """A mailbox, say: the leg before on the same channel was for its owner."""
+    if not has_another_s_command(view):
+        return None
+    known = before_its_command(view)
+    return (known.dial_full if known is not None else None) or UNKNOWABLE
 
 
 @rule("the telephone that rang, in {lastdata}, before another one picked up", only="linked")
@@ -163,10 +192,12 @@ DIAL_FULL_RULES: Final[Rules[str]] = Rules(
     taken_from_parking,
     expanded_for_parked_call,
     expanded_to_consult,
+    number_consulted_in_full,
     number_in_full_event,
     number_called_in_full,
     no_party_called,
     queue_called,
+    expanded_before_joined,
     another_s_command_event,
     ringing_event,
     ringing_telephone,

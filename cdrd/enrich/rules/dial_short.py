@@ -9,7 +9,7 @@ from typing import Final
 
 from cdrd.enrich.found import PartyKind
 from cdrd.enrich.legview import BY_PROGRAM, INBOUND, ONNET, OUTBOUND, LegView
-from cdrd.enrich.rules import NOT_OUTBOUND, Rules, rule
+from cdrd.enrich.rules import NOT_OUTBOUND, TELEPHONES, Rules, rule
 from cdrd.enrich.rules.by_event import (
     extension_event,
     keyed_event,
@@ -21,9 +21,11 @@ from cdrd.enrich.rules.evidence import dst_is_number
 from cdrd.enrich.rules.numbers import (
     UNKNOWABLE,
     as_keyed,
+    before_its_command,
     fetched,
     for_its_dialler,
     goes_outside,
+    has_another_s_command,
     is_handed_on_outside,
     is_public,
     leg_before_parking,
@@ -64,6 +66,19 @@ def keyed_to_consult(view: LegView) -> str | None:
     if view.called.kind is PartyKind.LOCAL and goes_outside(view):
         return number_for_local_channel(view)
     return (view.reached and view.reached.extension) or UNKNOWABLE
+
+
+@rule(
+    "{lastdata} is the command of another, who was joined with what this one had called",
+    calling=TELEPHONES,
+    called=(PartyKind.NOBODY,),
+)
+def keyed_before_joined(view: LegView) -> str | None:
+    """So is dst."""
+    if not has_another_s_command(view):
+        return None
+    known = before_its_command(view)
+    return (known.dial_short if known is not None else None) or UNKNOWABLE
 
 
 @rule("the endpoint in lastdata, since dst is that of the transfer after it", only="linked")
@@ -193,6 +208,7 @@ DIAL_SHORT_RULES: Final[Rules[str]] = Rules(
     keyed_before_local_channel,
     keyed_to_consult,
     extension_event,
+    keyed_before_joined,
     keyed_before_transfer,
     feature_code,
     keyed_for_outside,

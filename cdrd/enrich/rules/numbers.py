@@ -9,6 +9,7 @@ from cdrd.enrich.channels import parse_dial
 from cdrd.enrich.dialling import Dialling, is_number
 from cdrd.enrich.found import PartyKind
 from cdrd.enrich.legview import INTERNAL, ONNET, LegView
+from cdrd.records import Attribution
 
 _SHORTEST_NUMBER: Final = 3
 _LONGEST_PREFIX: Final = 3
@@ -32,6 +33,8 @@ def number_sent(view: LegView) -> str | None:
     if view.attended and view.consultation is None:
         return _number_consulted(view)
     leg: LegView | None = view.consultation if view.attended else view
+    if view.consulting and view.before is not None and view.before.consulting:
+        leg = view.before  # the Local channel that led there is optimised away
     leg = far_leg(leg) if leg is not None else None
     while leg is not None:
         for target in leg.dialled.targets:
@@ -192,3 +195,17 @@ def leg_before_parking(view: LegView) -> LegView | None:
     while leg is not None and leg.parked:
         leg = leg.before
     return leg if view.parked and leg is not None and leg.attribution is not None else None
+
+
+def has_another_s_command(view: LegView) -> bool:
+    """Whether a talking caller's Dial() is to call that caller: who took its place was in that call."""
+    leg, targets = view.leg, view.dialled.targets
+    if not targets or leg.dstchannel or leg.disposition != "ANSWERED":
+        return False
+    return targets[0].base == view.calling.base
+
+
+def before_its_command(view: LegView) -> Attribution | None:
+    """What was decided of the leg before on the same channel, which still had its own command."""
+    before = view.before
+    return before.attribution if before is not None and not before.attended else None
