@@ -52,6 +52,7 @@ def correct(views: Sequence[LegView], heard: Heard) -> None:
     for view in views:
         chains.setdefault(unmasked(view.leg.channel), []).append(view)
     for chain in chains.values():
+        _moved_by_program(chain)
         _not_handed_on(chain)
         _not_picked_up(chain)
     moves: list[Transfer | Parking] = [*heard.transfers, *heard.parkings]
@@ -64,6 +65,19 @@ def correct(views: Sequence[LegView], heard: Heard) -> None:
         _pick_up(pickup, chains)
     for forward in heard.forwards:
         _forward(forward, chains, heard)
+
+
+def _moved_by_program(chain: Sequence[LegView]) -> None:
+    """Where a program moves a caller to is written over dst, too: Dial() had begun elsewhere."""
+    for view in chain:
+        leg, channel = view.leg, view.told.channel if view.told is not None else None
+        if channel is None or not leg.dstchannel or not view.dialled.targets:
+            continue
+        command = (leg.lastapp.lower(), leg.lastdata)
+        began = [s.at for s in channel.started if (s.app, s.data) == command and s.at >= view.at]
+        came = [place.at for place in channel.places if place.exten == leg.dst]
+        if began and came and came[0] > began[0]:
+            view.overwritten = True
 
 
 def _not_handed_on(chain: Sequence[LegView]) -> None:
@@ -164,6 +178,7 @@ def _parking_of(transfer: Transfer, heard: Heard) -> Parking | None:
             parking
             for parking in heard.parkings
             if parking.channel in transfer.transferees and abs(parking.at - transfer.at) <= _PARKS
+            if parking.until is None or transfer.at < parking.until
         ),
         None,
     )
