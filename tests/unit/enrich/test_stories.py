@@ -996,3 +996,20 @@ def test_a_call_that_failed_is_told_by_what_dial_was_given(directory: Directory)
         "carrier",
         "01632960111",
     )
+
+
+def test_what_the_dialplan_does_after_a_fetched_call_is_no_transfer(directory: Directory) -> None:
+    """102 fetches the caller of another company from parking; both hang up, and the extension h runs."""
+    caller, fetcher = "PJSIP/south-101-01", "PJSIP/north-102-03"
+    park = {"uniqueid": "1772442000.5", "src": "102"}
+    legs = (
+        leg(caller, "PJSIP/north-101-02", dst="101", lastdata="PJSIP/north-101", src="101"),
+        leg(caller, "", dst="101", lastapp="Park", start=10, end=14, src="101"),
+        leg(fetcher, "", dst="701", lastapp="ParkedCall", start=13, end=14, **park),
+        leg(caller, fetcher, dst="101", lastdata="PJSIP/north-101", start=14, end=20, src="101"),
+        leg(fetcher, "", dst="h", dcontext="north-in", lastapp="Set", start=20, end=20, **park),
+    )
+
+    over = decided(directory, *legs)[-1]
+
+    assert (over.company, over.bill_to, over.src_ext, over.xfer) == ("north", "north", "102", None)
