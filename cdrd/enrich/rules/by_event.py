@@ -106,6 +106,21 @@ def context_passed_event(view: LegView) -> Origin | None:
     return None
 
 
+@rule(
+    "the event CHAN_START says that {channel} began in a context of {company}",
+    only="told",
+    calling=(PartyKind.UNLISTED,),
+)
+def context_begun_event(view: LegView) -> Origin | None:
+    """A telephone calls in the context that it was given, wherever the dialplan goes from there."""
+    channel = view.told.channel if view.told is not None else None
+    if channel is None or channel.was_called or channel.begun is None or from_outside(view):
+        return None
+    first = channel.places[0]
+    entry = view.owners.context(first.context, view.at) if first.at == channel.begun else None
+    return Origin(inside=True, company=entry.company) if entry and entry.company else None
+
+
 @rule("the event {transfer_event} names {transferrer}", only="told")
 def transferrer_event(view: LegView) -> str | None:
     """The transferrer's extension; without one its number, who was called outside, or its endpoint."""

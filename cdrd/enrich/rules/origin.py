@@ -11,7 +11,7 @@ The order of evidence, the hardest to forge first:
    that was reached, the context, what other legs reached, the company's own trunk;
 5. the context that a Local channel to the outside was made in (its accountcode is inherited from whoever
    caused the call, who need not be the one who forwards it);
-6. a telephone of another technology that is named so;
+6. a telephone of another technology that is named so, or that began in a company's context;
 7. the account code, but only of a company that owns another part of the leg;
 8. the context, which is the company's that was dialled into;
 9. for calls that come in: an extension that only one company has;
@@ -30,6 +30,7 @@ from cdrd.enrich.legview import LETS_IN, LegView, Origin
 from cdrd.enrich.rules import NOT_STATION, Rules, rule
 from cdrd.enrich.rules.by_event import (
     called_by_program_event,
+    context_begun_event,
     context_passed_event,
     forward_event,
     number_called_event,
@@ -274,6 +275,7 @@ ORIGIN_RULES: Final[Rules[Origin]] = Rules(
     own_trunk,
     context_to_outside,
     endpoint_named_by_extension,
+    context_begun_event,
     account_code,
     context,
     extension_called,
