@@ -31,7 +31,7 @@ from cdrd.enrich.story import explain
 from cdrd.owners import DirectoryVersion, EntryKind
 from cdrd.records import AcctId, Attribution, CompanyId
 
-COMBINED = ("combined", "onward")
+COMBINED = ("combined", "onward", "three")
 EXACT = [kind for kind in INPUTS if kind.endswith("cel")]
 
 
@@ -93,6 +93,14 @@ CONTEXT_OVERWRITTEN = _all("queue_of_both@globex", "company bill_to")
 ONLY_BY_LINKEDID = _all("out_blind_other@acme out_blind_other@globex", "company bill_to")
 """Who was called outside and handed on has rows of its own, and calls another company's number by them."""
 
+MOVED_BY_PROGRAM = _all(
+    "program_moves_both_to_conference@acme program_moves_both_to_conference@globex", "dial_short"
+)
+"""Where a program moved the caller to was written over dst."""
+
+NOTED_NOWHERE = _all("block_neighbour_out@globex", "dial_short dial_full")
+"""The company called goes on at its own extension in place of the number, and notes none."""
+
 _COMBINED = CALLED_BY_PROGRAM | PIN_IN_NO_ROW | OTHER_DIALLED
 _ONWARD = CALLED_FOR_ANOTHER | NUMBER_IN_NO_ROW | PIN_AND_NUMBER_IN_NO_ROW | CONTEXT_OVERWRITTEN
 GUESSED_WRONG = {
@@ -100,8 +108,14 @@ GUESSED_WRONG = {
     ("combined", "cdr_custom"): _COMBINED,
     ("onward", "cdr_csv"): _ONWARD | ONLY_BY_LINKEDID,
     ("onward", "cdr_custom"): _ONWARD,
+    ("three", "cdr_csv"): MOVED_BY_PROGRAM | NOTED_NOWHERE,
+    ("three", "cdr_custom"): MOVED_BY_PROGRAM | NOTED_NOWHERE,
 }
 """Where records alone lead astray."""
+
+
+NOBODYS_NUMBERS = ("03303303099", "03303303200")
+"""Right before and behind a company's block, called from outside."""
 
 
 @cache
@@ -194,6 +208,20 @@ def test_who_is_let_in_to_dial_on_is_known_by_the_number_called_first() -> None:
     assert found == {(name, name.partition("@")[2]) for name in let_in.values()}
 
 
+def test_a_telephone_is_whose_context_it_calls_in() -> None:
+    """Where the directory lists no endpoints, and the company has no account codes."""
+    version = load_companies(CAPTURES / "three" / "companies.yaml").as_version(1)
+    entries = [entry for entry in version.entries if entry.kind is not EntryKind.ENDPOINT]
+    without = Directory.compile(DirectoryVersion(1, version.companies, entries))
+    begun: dict[str, str | None] = {}
+    for call in calls("three", "cdr_custom and cel"):
+        decided = {a.acctid: a for a in attribute_call(call.legs, without, call.events)}
+        for leg in sorted(leg for leg in call.legs if leg.channel.startswith("PJSIP/initech-")):
+            begun.setdefault(leg.channel, decided[leg.acctid or AcctId(0)].company)
+
+    assert set(begun.values()) == {"initech"}
+
+
 def _moved(number: str, to: str, at: datetime) -> Directory:
     """The directory of a PBX whose number belongs to another company from then on."""
     version = load_companies(CAPTURES / "onward" / "companies.yaml").as_version(1)
@@ -246,6 +274,7 @@ def test_every_leg_has_its_company_and_its_story(capture: str, kind: str) -> Non
             attribution = _decided(capture, kind).legs[leg.acctid]
             told = list(explain(leg, call.legs, attribution, directory(capture), call.events))
 
-            assert attribution.company is not None
-            assert attribution.bill_to is not None
+            nobodys = leg.dst in NOBODYS_NUMBERS and not leg.dstchannel
+            assert (attribution.company is None) == nobodys
+            assert attribution.bill_to == attribution.company
             assert [line for line in told if "(no " in line] == []
