@@ -15,9 +15,11 @@ from cdrd.enrich.heard import Channel, Started, Transfer
 from cdrd.enrich.legview import INBOUND, INTERNAL, NOBODY_DIALS, OUTBOUND, LegView, Origin
 from cdrd.enrich.rules import NOT_STATION, rule
 from cdrd.enrich.rules.evidence import (
+    believed_account,
     from_outside,
     of_party,
     of_reached,
+    of_transferrer,
 )
 from cdrd.enrich.rules.numbers import UNKNOWABLE, as_keyed, is_called_by_program, is_public
 from cdrd.records import CompanyId
@@ -38,7 +40,7 @@ def pickup_event(view: LegView) -> Origin | None:
 @rule("the event {transfer_event} says that {transferrer} handed the call on", only="told")
 def transfer_event(view: LegView) -> Origin | None:
     """After a transfer the transferrer answers for the call."""
-    return of_reached(view.transferrer, view.before) if _transfer(view) is not None else None
+    return of_transferrer(view) if _transfer(view) is not None else None
 
 
 def _transfer(view: LegView) -> Transfer | None:
@@ -118,7 +120,10 @@ def context_begun_event(view: LegView) -> Origin | None:
         return None
     first = channel.places[0]
     entry = view.owners.context(first.context, view.at) if first.at == channel.begun else None
-    return Origin(inside=True, company=entry.company) if entry and entry.company else None
+    company = entry.company if entry is not None else None
+    account = believed_account(view)
+    own = account.extension if account is not None and account.company == company else None
+    return Origin(inside=True, company=company, extension=own) if company else None
 
 
 @rule("the event {transfer_event} names {transferrer}", only="told")

@@ -30,9 +30,26 @@ def of_reached(party: Party | None, leg: LegView | None) -> Origin | None:
     if leg is None or reached is None or reached.outside or reached.company is None:
         return None
     extension = reached.extension
+    if leg.parked or leg.leg.lastapp == "Queue":  # dst is not of who took the call
+        extension = extension if extension and party.base.endswith(extension) else None
+        return Origin(inside=True, company=reached.company, extension=extension)
     if extension is None and leg.dialler is not None and leg.dialler.reached is not None:
         extension = leg.dialler.reached.extension  # by the number that it dialled
     return Origin(inside=True, company=reached.company, extension=extension)
+
+
+def of_transferrer(view: LegView) -> Origin | None:
+    """Whose the transfer is; of a telephone without an endpoint pattern: whose it was when it consulted."""
+    party, asked = view.transferrer, view.consultation
+    known = of_reached(party, view.before)
+    if asked is None or party is None or party.company is not None:
+        return known
+    origin = asked.origin
+    is_owned = origin.company not in (None, view.owners.default_company(view.at))
+    if not is_owned or not origin.inside or asked.calling.base != party.base:
+        return known
+    agree = known is not None and known.company == origin.company
+    return known if agree and origin.extension is None else origin
 
 
 def believed_account(view: LegView) -> Account | None:

@@ -15,6 +15,7 @@ from cdrd.enrich.rules.evidence import (
     local_company,
     of_party,
     of_reached,
+    of_transferrer,
 )
 from cdrd.records import CompanyId
 
@@ -37,7 +38,7 @@ def picked_up_by(view: LegView) -> Origin | None:
 @rule("{transferrer} handed the call on", only="linked")
 def transferrer(view: LegView) -> Origin | None:
     """After a transfer the transferrer answers for the call."""
-    return of_reached(view.transferrer, view.before) if view.transferrer is not None else None
+    return of_transferrer(view) if view.transferrer is not None else None
 
 
 @rule("{channel} was called outside, and is handed on", only="linked", calling=(PartyKind.TRUNK,))

@@ -208,18 +208,27 @@ def test_who_is_let_in_to_dial_on_is_known_by_the_number_called_first() -> None:
     assert found == {(name, name.partition("@")[2]) for name in let_in.values()}
 
 
-def test_a_telephone_is_whose_context_it_calls_in() -> None:
-    """Where the directory lists no endpoints, and the company has no account codes."""
+def test_a_telephone_without_a_pattern_is_whose_context_it_calls_in() -> None:
+    """Also where it hands a call on, to whom it had consulted; but not where it fetched that call itself."""
     version = load_companies(CAPTURES / "three" / "companies.yaml").as_version(1)
     entries = [entry for entry in version.entries if entry.kind is not EntryKind.ENDPOINT]
     without = Directory.compile(DirectoryVersion(1, version.companies, entries))
-    begun: dict[str, str | None] = {}
-    for call in calls("three", "cdr_custom and cel"):
-        decided = {a.acctid: a for a in attribute_call(call.legs, without, call.events)}
-        for leg in sorted(leg for leg in call.legs if leg.channel.startswith("PJSIP/initech-")):
-            begun.setdefault(leg.channel, decided[leg.acctid or AcctId(0)].company)
+    decided = {
+        attribution.acctid: attribution.company
+        for call in calls("three", "cdr_custom and cel")
+        for attribution in attribute_call(call.legs, without, call.events)
+    }
+    ids = {(leg.uniqueid, leg.sequence): leg.acctid for leg in custom_legs("three")}
+    missed = {
+        scenario["name"].partition("@")[0]
+        for scenario in _scenarios("three")
+        for told in scenario["legs"]
+        for uniqueid, sequence in told["of"]
+        if told["expected"].get("company")
+        not in (None, decided[ids[uniqueid, sequence] or AcctId(0)])
+    }
 
-    assert set(begun.values()) == {"initech"}
+    assert missed == {"third_park_fetch_other_out"}
 
 
 def _moved(number: str, to: str, at: datetime) -> Directory:
