@@ -70,13 +70,13 @@ def correct(views: Sequence[LegView], heard: Heard) -> None:
 def _moved_by_program(chain: Sequence[LegView]) -> None:
     """Where a program moves a caller to is written over dst, too: Dial() had begun elsewhere."""
     for view in chain:
-        leg, channel = view.leg, view.told.channel if view.told is not None else None
-        if channel is None or not leg.dstchannel or not view.dialled.targets:
+        channel = view.told.channel if view.told is not None else None
+        reached = view.told.reached if view.told is not None else None
+        if channel is None or reached is None or reached.begun is None or not view.dialled.targets:
             continue
-        command = (leg.lastapp.lower(), leg.lastdata)
-        began = [s.at for s in channel.started if (s.app, s.data) == command and s.at >= view.at]
-        came = [place.at for place in channel.places if place.exten == leg.dst]
-        if began and came and came[0] > began[0]:
+        dst, called = view.leg.dst, reached.begun
+        came = next((place.at for place in channel.places if place.exten == dst), called)
+        if came > called and any(s.app == "dial" and s.at <= called for s in channel.started):
             view.overwritten = True
 
 
