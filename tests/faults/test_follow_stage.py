@@ -217,23 +217,28 @@ async def test_a_lost_claim_is_claimed_again(database: Database, pbx: Pbx) -> No
     assert rows[0]["epoch"] == 12
 
 
-async def test_cut_connections_lose_and_double_nothing(database: Database, pbx: Pbx) -> None:
+async def test_cut_connections_lose_and_double_nothing(
+    dsn: str, database: Database, pbx: Pbx
+) -> None:
     cut = (
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        " WHERE datname = current_database() AND application_name <> 'beside'"
     )
     faults = REGISTRY.get_sample_value
     labels = {"stage": "collect", "kind": "StoreUnavailable"}
     before = faults("cdrd_stage_faults_total", labels) or 0.0
-    async with following(database, source_at(pbx.path), batch_bytes=4096):
+    async with (
+        Database(dsn, application="beside") as beside,
+        following(database, source_at(pbx.path), batch_bytes=4096),
+    ):
         for _ in range(4):
-            async with database.transaction() as blocking:
+            async with beside.transaction() as blocking:
                 await blocking.execute("LOCK TABLE position IN ACCESS EXCLUSIVE MODE")
                 pbx.append_at_once(100)
-                await until_blocked(database)
+                await until_blocked(beside)
                 await blocking.execute(cut)
             pbx.rotate_by_rename()
-        await all_stored(database, pbx)
+        await all_stored(beside, pbx)
 
     assert (faults("cdrd_stage_faults_total", labels) or 0.0) > before
 
